@@ -1,0 +1,1 @@
+//! Everything that resuming needs, in PyTorch’s names.

@@ -1,0 +1,1 @@
+//! Latents → prints: grids, files, interpolation.

@@ -1,0 +1,1 @@
+//! One GAN step, the loop around it, and its logs.
