@@ -13,13 +13,15 @@
 //! | [`sample`] | latents → prints: grids, files, interpolation |
 //!
 //! Beside the path: [`config`] (flags and TOML → a validated run), [`shape`] (the only size
-//! arithmetic), [`rng`] (counter-based random numbers, the same on every backend), [`error`].
+//! arithmetic), [`rng`] (counter-based random numbers, the same on every backend), [`error`], [`fsx`]
+//! (files that a crash cannot halve).
 
 pub mod backend;
 pub mod checkpoint;
 pub mod config;
 pub mod data;
 pub mod error;
+pub mod fsx;
 pub mod model;
 pub mod rng;
 pub mod sample;
