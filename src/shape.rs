@@ -194,6 +194,15 @@ impl ConvGeometry {
         Ok(self)
     }
 
+    /// The row (axis 0) or column (axis 1) of `x` that filter tap `tap` reads at output `position`,
+    /// or `None` where that is padding.
+    pub fn source(&self, axis: usize, position: usize, tap: usize) -> Option<usize> {
+        let size = if axis == 0 { self.x.h } else { self.x.w } as usize;
+        (position * self.stride[axis] as usize + tap)
+            .checked_sub(self.padding[axis] as usize)
+            .filter(|&at| at < size)
+    }
+
     /// The filter, `[y.c, x.c, kh, kw]`.
     pub fn filter(&self) -> TensorShape {
         TensorShape::Filter([

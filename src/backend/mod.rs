@@ -27,11 +27,14 @@
 pub mod block;
 
 pub mod ops;
+pub mod reference;
 
 use crate::error::Result;
 use crate::shape::{ConvGeometry, TensorShape};
 use block::{Block, BlockActs, BlockGrads, BlockParams, Mode, NormStats};
 use ops::{Activation, Adam, BatchNorm, Bce, Ema, Gather, Noise};
+
+pub use reference::Reference;
 
 /// A tensor's numbers on the host at the backend's full precision, in PyTorch's order.
 #[derive(Clone, Debug, PartialEq)]
