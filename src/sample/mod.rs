@@ -1,1 +1,5 @@
 //! Latents → prints: grids, files, interpolation.
+
+pub mod sampler;
+
+pub use sampler::Sampler;
