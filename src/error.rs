@@ -45,6 +45,10 @@ pub enum Error {
     )]
     Diverged { step: u64, place: String },
 
+    /// A trained model produced a value that is not a number.
+    #[error("{place} is a NaN or an infinity: the weights are damaged; use an earlier checkpoint")]
+    NonFinite { place: String },
+
     /// The device named on the command line does not exist here or failed.
     #[error("device {device}: {reason}")]
     Device { device: String, reason: String },
@@ -73,7 +77,7 @@ impl Error {
 
     /// The process exit code that stands for this error; the table is in the README.
     ///
-    /// 2 configuration (also clap's own code), 3 data, 4 checkpoint, 5 file system, 6 diverged,
+    /// 2 configuration (also clap's own code), 3 data, 4 checkpoint, 5 file system, 6 diverged (NaN),
     /// 7 device, 1 anything else.
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -82,7 +86,7 @@ impl Error {
             Self::Data { .. } => 3,
             Self::Checkpoint { .. } => 4,
             Self::Io { .. } => 5,
-            Self::Diverged { .. } => 6,
+            Self::Diverged { .. } | Self::NonFinite { .. } => 6,
             Self::Device { .. } => 7,
         }
     }

@@ -6,8 +6,8 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
@@ -15,36 +15,98 @@ use crate::error::{Error, Result};
 const ASIDE_PREFIX: &str = ".";
 const ASIDE_SUFFIX: &str = ".tmp";
 
-/// Writes a file so that a crash at any moment leaves either the old content or the new.
-///
-/// `fill` receives a buffered writer (it can seek) on a new file in the folder of `path`. When it
-/// returns `Ok`, that file is flushed to the disk, renamed to `path`, and the folder is flushed too,
-/// so that the rename itself survives a power cut. On any error the file aside is removed and what
-/// was at `path` is untouched. Only a killed process leaves its file aside behind:
-/// [`remove_leftovers`] clears those.
+/// A file on its way to `path`: it is written beside its place, with a buffer and seeking, and gets
+/// its name from [`commit`](Self::commit). Dropped before that, it is removed and what was at `path`
+/// is untouched. Only a killed process leaves one behind: [`remove_leftovers`] clears those.
+#[derive(Debug)]
+pub struct Aside {
+    writer: BufWriter<File>,
+    aside: tempfile::TempPath,
+    path: PathBuf,
+}
+
+/// What a committed file must survive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Survives {
+    /// The end of the process. For what can be made again: pictures, plots.
+    Kill,
+    /// A power cut too, at the price of waiting for the disk. For checkpoints.
+    PowerCut,
+}
+
+impl Aside {
+    /// Opens a new file in the folder of `path`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] that names `path`: the folder is missing or read-only.
+    pub fn create(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let name = path
+            .file_name()
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))
+            .map_err(|e| Error::io("create", path, e))?;
+        let (file, aside) = create_aside(folder_of(path), name)
+            .map_err(|e| Error::io("create", path, e))?
+            .into_parts();
+        Ok(Self { writer: BufWriter::new(file), aside, path: path.to_owned() })
+    }
+
+    /// Gives the file its name, in place of what had it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] that names the path: the disk is full, or a folder is in the place. The file
+    /// aside is removed.
+    pub fn commit(self, survives: Survives) -> Result<()> {
+        let Self { writer, aside, path } = self;
+        let failed = |action| {
+            let path = &path;
+            move |source| Error::io(action, path, source)
+        };
+        let file = writer.into_inner().map_err(|e| failed("write")(e.into_error()))?;
+        if survives == Survives::PowerCut {
+            file.sync_all().map_err(failed("flush to the disk"))?;
+        }
+        // Some systems do not rename an open file.
+        drop(file);
+        aside.persist(&path).map_err(|e| failed("replace")(e.error))?;
+        if survives == Survives::PowerCut {
+            sync_folder(folder_of(&path)).map_err(failed("flush the folder of"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Write for Aside {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+impl Seek for Aside {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.writer.seek(to)
+    }
+}
+
+/// Writes a file so that a crash at any moment, a power cut included, leaves either the old content
+/// or the new: `fill` writes aside, the file is flushed to the disk and renamed to `path`, and the
+/// folder is flushed, so that the rename lasts too. On any error the old content is untouched.
 ///
 /// # Errors
 /// [`Error::Io`] that names `path`: the folder is missing or read-only, the disk is full, `fill`
 /// failed, or `path` is a folder.
 pub fn write_atomically(
     path: impl AsRef<Path>,
-    fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+    fill: impl FnOnce(&mut Aside) -> io::Result<()>,
 ) -> Result<()> {
     let path = path.as_ref();
-    let failed = |action| move |source| Error::io(action, path, source);
-    let name = path
-        .file_name()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path has no file name"))
-        .map_err(failed("write"))?;
-    let folder = folder_of(path);
-
-    let (file, aside) = create_aside(folder, name).map_err(failed("create"))?.into_parts();
-    let mut writer = BufWriter::new(file);
-    fill(&mut writer).map_err(failed("write"))?;
-    let file = writer.into_inner().map_err(|e| failed("write")(e.into_error()))?;
-    file.sync_all().map_err(failed("flush to the disk"))?;
-    aside.persist(path).map_err(|e| failed("replace")(e.error))?;
-    sync_folder(folder).map_err(failed("flush the folder of"))
+    let mut aside = Aside::create(path)?;
+    fill(&mut aside).map_err(|e| Error::io("write", path, e))?;
+    aside.commit(Survives::PowerCut)
 }
 
 /// [`write_atomically`] for content that is already in memory.
@@ -103,7 +165,6 @@ fn sync_folder(_folder: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{Seek, SeekFrom};
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<String> = std::fs::read_dir(folder)
