@@ -1,1 +1,0 @@
-//! Flags and TOML → a validated run.

@@ -1,0 +1,116 @@
+//! Flags and TOML → a validated run.
+//!
+//! [`RawConfig`] is what the user wrote, every value optional; [`RunConfig`] is complete and valid.
+//! Layers: preset, then `--config FILE.toml`, then flags, the later hiding the earlier. The result is
+//! echoed into the run directory as `config.toml`, which is itself a valid `--config`.
+
+mod preset;
+mod raw;
+mod validate;
+mod values;
+
+pub use preset::Preset;
+pub use raw::RawConfig;
+pub use validate::{image_size_factors, neighbouring_image_sizes};
+pub use values::{Device, Every, GridSize};
+
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// Everything that decides what a run computes, complete and within the limits.
+///
+/// It serialises to the TOML that [`RawConfig`] reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunConfig {
+    pub preset: Preset,
+    /// `None`: procedural prints.
+    pub data: Option<PathBuf>,
+    pub synth_count: u32,
+    /// Share of the subjects held out, in [0, 0.9].
+    pub held_out: f64,
+    pub strict: bool,
+    /// Pixels; base·2^k.
+    pub image_size: u32,
+    pub channels: u32,
+    pub nz: u32,
+    pub ngf: u32,
+    pub ndf: u32,
+    pub batch_size: u32,
+    /// Total; the run ends where `epochs` or `steps` is reached first. At least one is set.
+    pub epochs: Option<u32>,
+    /// Total.
+    pub steps: Option<u32>,
+    pub lr: f64,
+    pub beta1: f64,
+    pub beta2: f64,
+    pub ema_decay: f64,
+    pub seed: u64,
+    pub sample_every: Every,
+    pub checkpoint_every: Every,
+    pub keep: u32,
+    /// Steps.
+    pub log_every: u32,
+    pub grid: GridSize,
+    pub device: Device,
+    /// `None`: one per core.
+    pub threads: Option<u32>,
+}
+
+impl RunConfig {
+    /// Layers `upper` over the preset it names (`quick` if it names none) and validates.
+    ///
+    /// # Errors
+    /// [`Error::Config`] that names the flag, the value and the limits.
+    pub fn new(upper: RawConfig) -> Result<Self> {
+        let preset = upper.preset.unwrap_or(Preset::Quick);
+        let config = Self::complete(preset, preset.values().overlaid_by(upper))?;
+        validate::validate(&config)?;
+        Ok(config)
+    }
+
+    /// Reads a `config.toml` of a run.
+    ///
+    /// # Errors
+    /// As [`RawConfig::read`] and [`RunConfig::new`].
+    pub fn read(path: &Path) -> Result<Self> {
+        Self::new(RawConfig::read(path)?)
+    }
+
+    /// The text of `config.toml`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the path of the data is not UTF-8.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).map_err(|e| {
+            Error::Config(format!("this configuration cannot be written as TOML: {e}"))
+        })
+    }
+
+    /// The total number of steps on a set that gives `steps_per_epoch`.
+    pub fn total_steps(&self, steps_per_epoch: u64) -> u64 {
+        let epochs = self.epochs.map(|n| u64::from(n).saturating_mul(steps_per_epoch));
+        let steps = self.steps.map(u64::from);
+        epochs.into_iter().chain(steps).min().unwrap_or(0)
+    }
+
+    fn complete(preset: Preset, raw: RawConfig) -> Result<Self> {
+        macro_rules! required {
+            ($($field:ident)*; $($optional:ident)*) => {
+                Self {
+                    preset,
+                    $($field: raw.$field.ok_or_else(|| {
+                        Error::Config(format!("{} has no value", stringify!($field)))
+                    })?,)*
+                    $($optional: raw.$optional,)*
+                }
+            };
+        }
+        Ok(required!(synth_count held_out strict image_size channels nz ngf ndf batch_size lr beta1
+            beta2 ema_decay seed sample_every checkpoint_every keep log_every grid device;
+            data epochs steps threads))
+    }
+}
+
+#[cfg(test)]
+mod tests;
