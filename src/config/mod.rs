@@ -11,10 +11,12 @@ mod values;
 
 pub use preset::Preset;
 pub use raw::RawConfig;
-pub use validate::{image_size_factors, neighbouring_image_sizes};
 pub use values::{Device, Every, GridSize};
 
+use crate::backend::ops::{Adam, Ema};
 use crate::error::{Error, Result};
+use crate::model::ModelConfig;
+use crate::train::Hyper;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -85,6 +87,29 @@ impl RunConfig {
         toml::to_string(self).map_err(|e| {
             Error::Config(format!("this configuration cannot be written as TOML: {e}"))
         })
+    }
+
+    /// The architecture.
+    pub fn model(&self) -> ModelConfig {
+        ModelConfig {
+            image_size: self.image_size as usize,
+            channels: self.channels as usize,
+            nz: self.nz as usize,
+            ngf: self.ngf as usize,
+            ndf: self.ndf as usize,
+        }
+    }
+
+    /// What a training step depends on.
+    pub fn hyper(&self) -> Hyper {
+        Hyper {
+            model: self.model(),
+            batch_size: self.batch_size as usize,
+            adam: Adam { lr: self.lr, beta1: self.beta1, beta2: self.beta2, eps: 1e-8 },
+            ema: Ema { decay: self.ema_decay },
+            seed: self.seed,
+            check_every_pass: true,
+        }
     }
 
     /// The total number of steps on a set that gives `steps_per_epoch`.

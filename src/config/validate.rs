@@ -3,40 +3,14 @@
 use super::{Every, RunConfig};
 use crate::error::{Error, Result};
 
-const IMAGE_SIZES: std::ops::RangeInclusive<u32> = 8..=1024;
-/// Channels of the widest layer: a filter of 8192 × 4096 × 4 × 4 is 2 GiB of f32.
-const WIDEST_LAYER: u64 = 8192;
 /// Elements of one tensor, so that an index fits 32 signed bits on any device.
 const LARGEST_TENSOR: u64 = i32::MAX as u64;
 
-/// `(base, k)` with `size = base·2^k`, base 4, 5, 6 or 7 and k ≥ 1: the first layer makes base×base
-/// pixels, k layers double them. The decomposition is unique.
-pub fn image_size_factors(size: u32) -> Option<(u32, u32)> {
-    if !IMAGE_SIZES.contains(&size) {
-        return None;
-    }
-    // Doubling maps [4, 8) onto [8, 16) and so on, so the exponent follows from the leading bit.
-    let k = size.ilog2() - 2;
-    let base = size >> k;
-    (base << k == size).then_some((base, k))
-}
-
-/// The nearest possible image sizes below and above an impossible one.
-pub fn neighbouring_image_sizes(size: u32) -> (Option<u32>, Option<u32>) {
-    let possible = |n: &u32| image_size_factors(*n).is_some();
-    let below = IMAGE_SIZES.rev().filter(|&n| n < size).find(possible);
-    let above = IMAGE_SIZES.filter(|&n| n > size).find(possible);
-    (below, above)
-}
-
 pub(super) fn validate(c: &RunConfig) -> Result<()> {
     data(c)?;
-    let doublings = image(c)?;
+    c.model().validate()?;
     range("batch-size", c.batch_size, 2, 4096, BATCH_REASON)?;
-    range("nz", c.nz, 1, 4096, "")?;
-    range("ngf", c.ngf, 1, 1024, "")?;
-    range("ndf", c.ndf, 1, 1024, "")?;
-    volume(c, doublings)?;
+    largest_tensor(c)?;
     optimiser(c)?;
     run(c)
 }
@@ -64,41 +38,8 @@ fn data(c: &RunConfig) -> Result<()> {
     range("synth-count", c.synth_count, 1, 10_000_000, "")
 }
 
-/// Checks the image's size and channels; returns how often the generator doubles the size.
-fn image(c: &RunConfig) -> Result<u32> {
-    if c.channels != 1 && c.channels != 3 {
-        return fail(format!("--channels {}: use 1 for grey or 3 for RGB", c.channels));
-    }
-    if let Some((_, doublings)) = image_size_factors(c.image_size) {
-        return Ok(doublings);
-    }
-    let nearest = match neighbouring_image_sizes(c.image_size) {
-        (Some(below), Some(above)) => format!("the nearest are {below} and {above}"),
-        (Some(below), None) => format!("the largest is {below}"),
-        (None, Some(above)) => format!("the smallest is {above}"),
-        (None, None) => String::new(),
-    };
-    fail(format!(
-        "--image-size {} is impossible: the network doubles a 4, 5, 6 or 7 pixel image a number of \
-         times; {nearest}",
-        c.image_size
-    ))
-}
-
-/// Refuses networks and batches that no machine holds, before any size is computed in 32 bits.
-fn volume(c: &RunConfig, doublings: u32) -> Result<()> {
-    let widening = 1u64 << (doublings - 1);
-    for (flag, width) in [("ngf", c.ngf), ("ndf", c.ndf)] {
-        let channels = u64::from(width) * widening;
-        if channels > WIDEST_LAYER {
-            return fail(format!(
-                "--{flag} {width} at --image-size {} makes a layer of {channels} channels; at most \
-                 {WIDEST_LAYER} are possible, so --{flag} {} or less",
-                c.image_size,
-                WIDEST_LAYER / widening
-            ));
-        }
-    }
+/// Refuses batches that no machine holds, before any size is computed in 32 bits.
+fn largest_tensor(c: &RunConfig) -> Result<()> {
     // The widest activation: width × (size/2)², or the image itself.
     let half = u64::from(c.image_size) * u64::from(c.image_size) / 4;
     let widest = u64::from(c.ngf.max(c.ndf)).max(4 * u64::from(c.channels));

@@ -1,1 +1,0 @@
-//! Everything that resuming needs, in PyTorch’s names.
