@@ -195,7 +195,6 @@ pub fn forward<B: Backend>(
 }
 
 /// activation → batch norm → conv, backwards, in training mode.
-#[allow(clippy::too_many_arguments)] // the op's tensors; a struct would only rename them
 pub fn backward<B: Backend>(
     backend: &B,
     block: &Block,

@@ -56,6 +56,10 @@ pub struct Bce {
     pub slot: usize,
 }
 
+/// What BCE's gradient divides by at least, in place of `p(1 − p)`. PyTorch keeps it in f32 even for
+/// f64 tensors.
+pub const BCE_FLOOR: f32 = 1e-12;
+
 /// Adam (Kingma & Ba 2015) with bias correction, as PyTorch has it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C)]

@@ -2,4 +2,4 @@
 
 pub mod step;
 
-pub use step::{Gan, Hyper, Losses};
+pub use step::{Gan, Hyper, Losses, Weights};

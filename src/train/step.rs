@@ -15,6 +15,7 @@ use crate::backend::ops::{Adam, Bce, Ema, Gather, Noise};
 use crate::error::{Error, Result};
 use crate::model::{Activations, ModelConfig, NamedTensor, Network, discriminator, generator};
 use crate::rng::Stream;
+use crate::sample::Sampler;
 use crate::shape::TensorShape;
 
 /// What a training step depends on.
@@ -44,6 +45,15 @@ pub struct Losses {
     pub d_g_z2: f32,
 }
 
+/// Which of the generator's two sets of weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weights {
+    /// The exponential moving average.
+    Average,
+    /// As the last step left them.
+    Raw,
+}
+
 /// The passes of a step, as slots of the statistics buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pass {
@@ -67,8 +77,9 @@ impl Pass {
 }
 
 /// Gradients and Adam's moments of one network.
-struct Optimiser<B: Backend> {
-    grads: Vec<BlockParams<B>>,
+pub struct Optimiser<B: Backend> {
+    /// The gradients of the last step, until the next one clears them.
+    pub grads: Vec<BlockParams<B>>,
     exp_avg: Vec<BlockParams<B>>,
     exp_avg_sq: Vec<BlockParams<B>>,
 }
@@ -111,16 +122,19 @@ impl<B: Backend> Optimiser<B> {
 
 /// A DCGAN in training: networks, optimisers and all buffers.
 pub struct Gan<B: Backend> {
-    backend: B,
+    /// What computes.
+    pub backend: B,
     hyper: Hyper,
     pub generator: Network<B>,
     pub discriminator: Network<B>,
     /// The moving average of the generator, its running statistics included: what one samples from.
     pub ema: Network<B>,
-    g_optimiser: Optimiser<B>,
-    d_optimiser: Optimiser<B>,
-    g_acts: Activations<B>,
-    d_acts: Activations<B>,
+    pub g_optimiser: Optimiser<B>,
+    pub d_optimiser: Optimiser<B>,
+    /// The generator's pass of the last step.
+    pub g_acts: Activations<B>,
+    /// The discriminator's last pass: on the fakes, in the generator's part of the step.
+    pub d_acts: Activations<B>,
     reals: B::Buffer,
     latents: B::Buffer,
     /// The six numbers of [`Losses`].
@@ -165,11 +179,6 @@ impl<B: Backend> Gan<B> {
             g_acts,
             d_acts,
         })
-    }
-
-    /// The backend that computes.
-    pub fn backend(&self) -> &B {
-        &self.backend
     }
 
     /// What the step depends on.
@@ -285,6 +294,23 @@ impl<B: Backend> Gan<B> {
         self.backend.download(&mut v, &self.losses)?;
         let [d_real, d_x, d_fake, d_g_z1, g, d_g_z2] = v;
         Ok(Losses { d_real, d_x, d_fake, d_g_z1, g, d_g_z2 })
+    }
+
+    /// Images for latents `[count, nz]`, from the average or from the weights as they are.
+    ///
+    /// # Errors
+    /// As [`Sampler::images`].
+    pub fn sample(
+        &mut self,
+        sampler: &mut Sampler<B>,
+        weights: Weights,
+        latents: &[f32],
+    ) -> Result<Vec<f32>> {
+        let network = match weights {
+            Weights::Average => &mut self.ema,
+            Weights::Raw => &mut self.generator,
+        };
+        sampler.images(&self.backend, network, latents)
     }
 
     /// Everything that resuming needs beside the number of steps, with the names of a checkpoint.

@@ -74,7 +74,6 @@ pub enum StatisticsAre {
 ///
 /// In training μ and σ² depend on `x` too. Differentiating through them subtracts from `dy` its mean
 /// and its projection on `x̂`: `dx = γ·inv_std·(dy − Σdy/m − x̂·Σ(dy·x̂)/m)`.
-#[allow(clippy::too_many_arguments)] // the op's tensors
 pub fn backward(
     p: BatchNorm,
     statistics: StatisticsAre,

@@ -391,7 +391,6 @@ impl Backend for Reference {
     }
 }
 
-#[allow(clippy::too_many_arguments)] // the op's tensors
 fn norm_backward(
     op: &'static str,
     p: BatchNorm,

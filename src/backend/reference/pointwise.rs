@@ -1,6 +1,6 @@
 //! What happens element by element: activations, the loss, the optimiser.
 
-use crate::backend::ops::{Activation, Adam, Bce};
+use crate::backend::ops::{Activation, Adam, BCE_FLOOR, Bce};
 
 /// `f(x)`.
 pub fn activate(f: Activation, x: f64) -> f64 {
@@ -60,8 +60,9 @@ pub fn bce(p: Bce, prob: f64) -> (f64, f64) {
     let one_minus = if (1.0 - prob).ln() < -100.0 { -100.0 } else { (-prob).ln_1p() };
     let loss = (p.target - 1.0) * one_minus - p.target * clamped_ln(prob);
     let slope = prob * (1.0 - prob);
-    let floor = if slope < 1e-12 { 1e-12 } else { slope };
-    (loss, (prob - p.target) / floor / p.n as f64)
+    let floor = f64::from(BCE_FLOOR);
+    let divisor = if slope < floor { floor } else { slope };
+    (loss, (prob - p.target) / divisor / p.n as f64)
 }
 
 /// The loss from a logit, `max(z, 0) − t·z + ln(1 + e^−|z|)`, and its gradient `(σ(z) − t)/n`.
