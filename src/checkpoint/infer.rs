@@ -3,7 +3,8 @@
 use super::WeightFile;
 use crate::config::{RawConfig, RunConfig};
 use crate::error::{Error, Result};
-use crate::model::ModelConfig;
+use crate::backend::Backend;
+use crate::model::{ModelConfig, Network, generator};
 
 /// A generator inside a file: its architecture and the prefix of its tensors' names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +81,7 @@ fn infer(file: &WeightFile, prefix: &str) -> std::result::Result<ModelConfig, St
         // The discriminator is not in the file; sampling does not need one.
         ndf: last[0],
     };
-    let blocks = crate::model::generator::blocks(&model, 1).map_err(|e| {
+    let blocks = generator::blocks(&model, 1).map_err(|e| {
         format!("its filters {filters:?} are not those of a DCGAN generator of this kind: {e}")
     })?;
     for (i, (block, dims)) in blocks.iter().zip(&filters).enumerate() {
@@ -140,4 +141,23 @@ fn agrees_with_config(file: &WeightFile, found: &ModelConfig, config: &str) -> R
         ));
     }
     Ok(())
+}
+
+/// Builds the generator that [`generator_source`] found and loads its weights.
+///
+/// # Errors
+/// As [`WeightFile::tensor`].
+pub fn load_generator<B: Backend>(
+    backend: &B,
+    file: &mut WeightFile,
+    source: &Source,
+) -> Result<Network<B>> {
+    let blocks = generator::blocks(&source.model, 1)?;
+    let mut network = Network::zeros(backend, blocks, generator::index)?;
+    let names = network.names();
+    for (name, buffer) in names.iter().zip(network.tensors_mut()) {
+        let data = file.tensor(&format!("{}{name}", source.prefix), &backend.shape(buffer))?;
+        backend.restore(buffer, &data)?;
+    }
+    Ok(network)
 }

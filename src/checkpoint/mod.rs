@@ -23,7 +23,7 @@ mod read;
 mod store;
 mod write;
 
-pub use infer::{Source, generator_source};
+pub use infer::{Source, generator_source, load_generator};
 pub use read::WeightFile;
 pub use store::{Store, resolve};
 pub use write::write;

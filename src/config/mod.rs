@@ -11,11 +11,12 @@ mod values;
 
 pub use preset::Preset;
 pub use raw::RawConfig;
-pub use values::{Device, Every, GridSize};
+pub use values::{Device, Every};
 
 use crate::backend::ops::{Adam, Ema};
 use crate::error::{Error, Result};
 use crate::model::ModelConfig;
+use crate::sample::grid::Grid;
 use crate::train::Hyper;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -53,7 +54,7 @@ pub struct RunConfig {
     pub keep: u32,
     /// Steps.
     pub log_every: u32,
-    pub grid: GridSize,
+    pub grid: Grid,
     pub device: Device,
     /// `None`: one per core.
     pub threads: Option<u32>,

@@ -1,7 +1,8 @@
 //! Named starting points.
 
 use super::raw::RawConfig;
-use super::values::{Device, Every, GridSize};
+use super::values::{Device, Every};
+use crate::sample::grid::Grid;
 use serde::{Deserialize, Serialize};
 
 /// A complete set of hyperparameters with a name.
@@ -64,7 +65,7 @@ impl Preset {
             checkpoint_every: Some(Every::Epochs(1)),
             keep: Some(3),
             log_every: Some(10),
-            grid: Some(GridSize { columns: 8, rows: 8 }),
+            grid: Some(Grid { columns: 8, rows: 8 }),
             device: Some(Device::Auto),
             threads: None,
         };
@@ -91,7 +92,7 @@ impl Preset {
                 steps: Some(20),
                 ema_decay: Some(0.9),
                 log_every: Some(1),
-                grid: Some(GridSize { columns: 4, rows: 4 }),
+                grid: Some(Grid { columns: 4, rows: 4 }),
                 ..RawConfig::default()
             },
             Self::Px96 => RawConfig {

@@ -1,7 +1,8 @@
 //! What the user wrote: every hyperparameter, each one optional.
 
 use super::preset::Preset;
-use super::values::{Device, Every, GridSize};
+use super::values::{Device, Every};
+use crate::sample::grid::Grid;
 use crate::error::{Error, Result};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -107,7 +108,7 @@ pub struct RawConfig {
 
     /// Prints in a picture of samples
     #[arg(long, value_name = "CxR", help_heading = "Run directory")]
-    pub grid: Option<GridSize>,
+    pub grid: Option<Grid>,
 
     /// Where to compute: auto, cpu, reference (f64, slow), cuda, cuda:N or software
     #[arg(long, value_name = "D", help_heading = "Machine")]

@@ -1,5 +1,6 @@
 //! Values of flags that are more than a number: how often, how many, on which machine.
 
+use crate::sample::grid::Grid;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use std::str::FromStr;
@@ -55,53 +56,6 @@ impl FromStr for Every {
             _ => Err("expected a number of epochs such as \"1\", steps such as \"100steps\", \
                       or \"never\""
                 .to_owned()),
-        }
-    }
-}
-
-/// Columns × rows of a picture of prints, written `8x8`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GridSize {
-    pub columns: u32,
-    pub rows: u32,
-}
-
-impl GridSize {
-    /// The most prints one picture may hold.
-    pub const LIMIT: u32 = 4096;
-
-    /// Number of prints in the picture.
-    pub const fn len(self) -> usize {
-        self.columns as usize * self.rows as usize
-    }
-
-    /// Never true for a parsed size.
-    pub const fn is_empty(self) -> bool {
-        self.len() == 0
-    }
-}
-
-impl fmt::Display for GridSize {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}x{}", self.columns, self.rows)
-    }
-}
-
-impl FromStr for GridSize {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let sides = text.split_once(['x', 'X']).and_then(|(columns, rows)| {
-            Some((columns.trim().parse::<u32>().ok()?, rows.trim().parse::<u32>().ok()?))
-        });
-        match sides {
-            Some((columns, rows)) if (1..=Self::LIMIT).contains(&columns.saturating_mul(rows)) => {
-                Ok(Self { columns, rows })
-            }
-            _ => Err(format!(
-                "expected COLUMNSxROWS such as 8x8, with 1 to {} prints in all",
-                Self::LIMIT
-            )),
         }
     }
 }
@@ -165,12 +119,12 @@ macro_rules! serde_as_text {
         }
     )*};
 }
-serde_as_text!(Every, GridSize, Device);
+serde_as_text!(Every, Grid, Device);
 
 /// Accepts a string, or a bare non-negative integer as its digits (`sample_every = 2`).
 struct TextVisitor<T>(std::marker::PhantomData<T>);
 
-impl<T: FromStr<Err = String>> de::Visitor<'_> for TextVisitor<T> {
+impl<T: FromStr<Err: fmt::Display>> de::Visitor<'_> for TextVisitor<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,6 +2,8 @@
 
 use crate::error::{Error, Result};
 use ::image::{DynamicImage, GenericImage, GrayImage, ImageBuffer, Pixel, RgbImage};
+use std::fmt;
+use std::str::FromStr;
 
 /// The gap around images, as in torchvision's `make_grid`.
 const PADDING: u32 = 2;
@@ -9,6 +11,8 @@ const PADDING: u32 = 2;
 const BACKGROUND: u8 = 128;
 /// A sheet larger than this is a slip of the keyboard.
 const MOST_PIXELS: u64 = 1 << 28;
+/// All images of a sheet are in memory at once.
+const MOST_CELLS: u64 = 4096;
 
 /// A sheet of `columns` × `rows` images of equal size, filled row by row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +101,33 @@ impl Grid {
     }
 }
 
+impl fmt::Display for Grid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.columns, self.rows)
+    }
+}
+
+impl FromStr for Grid {
+    type Err = Error;
+
+    /// Reads columns and rows as in `8x4`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for any other text, and for a sheet of none or more than 4096 images.
+    fn from_str(text: &str) -> Result<Self> {
+        text.split_once(['x', 'X'])
+            .and_then(|(columns, rows)| {
+                Some(Self { columns: columns.parse().ok()?, rows: rows.parse().ok()? })
+            })
+            .filter(|grid| (1..=MOST_CELLS).contains(&grid.cells()))
+            .ok_or_else(|| {
+                Error::Config(format!(
+                    "grid {text:?}: use COLUMNSxROWS such as 8x4, at most {MOST_CELLS} images in all"
+                ))
+            })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,6 +176,16 @@ mod tests {
             assert_eq!(Grid::for_count(count), Grid { columns, rows }, "{count}");
         }
         assert!(Grid::for_count(u32::MAX).cells() >= u64::from(u32::MAX));
+    }
+
+    #[test]
+    fn sizes_are_read_as_they_are_written() {
+        let grid: Grid = "8x4".parse().unwrap();
+        assert_eq!(grid, Grid { columns: 8, rows: 4 });
+        assert_eq!(grid.to_string(), "8x4");
+        for text in ["", "8", "x", "8x", "0x4", "4x0", "-1x4", "8x4x2", "4294967295x4294967295"] {
+            assert!(matches!(text.parse::<Grid>(), Err(Error::Config(_))), "{text}");
+        }
     }
 
     #[test]

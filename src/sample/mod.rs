@@ -6,6 +6,7 @@ pub mod interpolate;
 pub mod latent;
 pub mod sampler;
 pub mod seeds;
+pub mod stream;
 pub mod writer;
 
 pub use sampler::Sampler;
