@@ -42,6 +42,8 @@ pub struct Meta {
     pub step: u64,
     /// The run's `config.toml`.
     pub config: String,
+    /// The fingerprint of the training images ([`Dataset`](crate::data::Dataset)).
+    pub data: String,
     /// CRC-32C of the tensors' bytes, in the file's order.
     pub crc32c: u32,
 }
@@ -52,11 +54,11 @@ impl Meta {
     /// The key in the file's metadata.
     pub const KEY: &str = "dermaglyph";
 
-    /// What a checkpoint after `step` steps of the run `config` (TOML) says; [`write()`](write())
-    /// fills in the checksum.
-    pub fn new(step: u64, config: String) -> Self {
+    /// What a checkpoint after `step` steps of the run `config` (TOML) on images with the fingerprint
+    /// `data` says; [`write()`](write()) fills in the checksum.
+    pub fn new(step: u64, config: String, data: String) -> Self {
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        Self { format: Self::FORMAT, version, step, config, crc32c: 0 }
+        Self { format: Self::FORMAT, version, step, config, data, crc32c: 0 }
     }
 }
 

@@ -25,7 +25,7 @@ fn gan() -> Gan<Reference> {
 fn saved(folder: &Path, step: u64) -> (PathBuf, Vec<NamedTensor>) {
     let tensors = gan().state().unwrap();
     let path = folder.join("a.safetensors");
-    write(&path, &Meta::new(step, config().to_toml().unwrap()), &tensors).unwrap();
+    write(&path, &Meta::new(step, config().to_toml().unwrap(), "images".into()), &tensors).unwrap();
     (path, tensors)
 }
 
@@ -122,7 +122,7 @@ fn a_state_that_is_not_finite_is_never_written() {
     let TensorShape::Filter(_) = tensors[0].shape else { panic!("expected a filter") };
     let length = tensors[0].data.len();
     tensors[0].data = HostTensor::F32(vec![f32::NAN; length]);
-    let error = write(&path, &Meta::new(4, String::new()), &tensors).unwrap_err();
+    let error = write(&path, &Meta::new(4, String::new(), String::new()), &tensors).unwrap_err();
     assert!(matches!(&error, Error::Diverged { step: 4, place } if *place == tensors[0].name));
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
@@ -240,7 +240,7 @@ fn the_store_keeps_the_newest_and_points_to_the_latest() {
     refusal(resolve(run.path()), &["holds no checkpoint"]);
     let tensors = gan().state().unwrap();
     for step in [1, 2, 30] {
-        store.save(&Meta::new(step, String::new()), &tensors).unwrap();
+        store.save(&Meta::new(step, String::new(), String::new()), &tensors).unwrap();
     }
     let folder = run.path().join("checkpoints");
     let mut names: Vec<_> = std::fs::read_dir(&folder)

@@ -19,6 +19,7 @@ use crate::model::ModelConfig;
 use crate::sample::grid::Grid;
 use crate::train::Hyper;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// Everything that decides what a run computes, complete and within the limits.
@@ -118,6 +119,33 @@ impl RunConfig {
         let epochs = self.epochs.map(|n| u64::from(n).saturating_mul(steps_per_epoch));
         let steps = self.steps.map(u64::from);
         epochs.into_iter().chain(steps).min().unwrap_or(0)
+    }
+
+    /// The settings of `resumed` that may not differ from those the run was started with: all that
+    /// decide its numbers, and a shorter length. (What `data` means is compared by content.)
+    pub fn changes_that_resuming_forbids(&self, resumed: &Self) -> Vec<String> {
+        const FREE: [&str; 9] = [
+            "data", "strict", "sample_every", "checkpoint_every", "keep", "log_every", "grid",
+            "device", "threads",
+        ];
+        let (Ok(Value::Object(saved)), Ok(Value::Object(now))) =
+            (serde_json::to_value(self), serde_json::to_value(resumed))
+        else {
+            return vec!["the configuration cannot be compared".to_owned()];
+        };
+        let mut changes = Vec::new();
+        for (name, before) in &saved {
+            let after = now.get(name).unwrap_or(&Value::Null);
+            let free = match name.as_str() {
+                "epochs" => self.epochs.is_none_or(|n| resumed.epochs.is_none_or(|m| m >= n)),
+                "steps" => self.steps.is_none_or(|n| resumed.steps.is_none_or(|m| m >= n)),
+                name => FREE.contains(&name),
+            };
+            if before != after && !free {
+                changes.push(format!("{name}: {before} in the run, {after} now"));
+            }
+        }
+        changes
     }
 
     fn complete(preset: Preset, raw: RawConfig) -> Result<Self> {

@@ -1,6 +1,7 @@
 //! One GAN step, the loop around it, and its logs.
 
 pub mod log;
+pub mod run_dir;
 pub mod step;
 pub mod tensorboard;
 
