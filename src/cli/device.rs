@@ -14,7 +14,7 @@ pub trait Job {
 ///
 /// # Errors
 /// [`Error::Device`] if this build or machine has no such device; whatever the job fails with.
-pub fn run_on(device: Device, threads: Option<u32>, job: impl Job) -> anyhow::Result<()> {
+pub fn run_on(device: Device, _threads: Option<u32>, job: impl Job) -> anyhow::Result<()> {
     match device {
         Device::Auto | Device::Cpu | Device::Reference => job.run(Reference),
         Device::Cuda(_) | Device::Software => Err(Error::Device {
