@@ -1,16 +1,16 @@
 //! Decoded images on disk, so that a second start reads one file and not six thousand.
 //!
 //! A cache file holds a magic number, the length of a JSON header, the header, the pixels and a
-//! CRC-32C over all of it. It is written aside, synced and renamed: a reader sees a whole file or
-//! none. Files may be deleted at any time.
+//! CRC-32C over all of it. Files may be deleted at any time.
 
 use super::dataset::Images;
 use crate::error::{Error, Result};
+use crate::fsx::write_atomically;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufReader, Read, Write};
+use std::path::PathBuf;
 
 /// Part of every key: raise it when decoding or resizing gives other pixels than before, or when the
 /// layout of the file changes.
@@ -89,26 +89,21 @@ impl Cache {
     pub fn put(&self, key: &str, images: &Images) -> Result<()> {
         fs::create_dir_all(&self.folder)
             .map_err(|e| Error::io("create the cache folder", &self.folder, e))?;
-        let path = self.path(key);
-        write(&self.folder, &path, key, images).map_err(|e| Error::io("write the cache", path, e))
+        let header = Header { key: key.into(), images: images.without_pixels() };
+        write_atomically(self.path(key), |file| {
+            let header = serde_json::to_vec(&header)?;
+            let length = (header.len() as u64).to_le_bytes();
+            let parts = [MAGIC.as_slice(), &length, &header, &images.pixels];
+            for part in parts {
+                file.write_all(part)?;
+            }
+            file.write_all(&checksum(parts).to_le_bytes())
+        })
     }
 }
 
-fn write(folder: &Path, path: &Path, key: &str, images: &Images) -> io::Result<()> {
-    let header = serde_json::to_vec(&Header { key: key.into(), images: images.without_pixels() })?;
-    let aside = tempfile::Builder::new().prefix(".prints-").tempfile_in(folder)?;
-    let mut out = BufWriter::new(aside);
-    let mut sum = 0;
-    let length = (header.len() as u64).to_le_bytes();
-    for part in [MAGIC.as_slice(), &length, &header, &images.pixels] {
-        sum = crc32c::crc32c_append(sum, part);
-        out.write_all(part)?;
-    }
-    out.write_all(&sum.to_le_bytes())?;
-    let aside = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-    aside.as_file().sync_all()?;
-    aside.persist(path)?;
-    Ok(())
+fn checksum(parts: [&[u8]; 4]) -> u32 {
+    parts.iter().fold(0, |sum, part| crc32c::crc32c_append(sum, part))
 }
 
 fn read(file: File, key: &str) -> io::Result<Images> {
@@ -132,9 +127,7 @@ fn read(file: File, key: &str) -> io::Result<Images> {
     let mut sum = [0; 4];
     file.read_exact(&mut sum)?;
 
-    let parts = [MAGIC.as_slice(), &header_length, &header, &pixels];
-    let actual = parts.iter().fold(0, |sum, part| crc32c::crc32c_append(sum, part));
-    if actual != u32::from_le_bytes(sum) {
+    if checksum([MAGIC, &header_length, &header, &pixels]) != u32::from_le_bytes(sum) {
         return Err(damaged("its checksum does not hold"));
     }
     let Header { key: stored, mut images } = serde_json::from_slice(&header)?;
