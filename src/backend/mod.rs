@@ -25,7 +25,7 @@
 //! network's mathematics in reading order, and what a backend overrides where it can fuse.
 
 pub mod block;
-
+pub mod cpu;
 pub mod ops;
 pub mod reference;
 
@@ -34,6 +34,7 @@ use crate::shape::{ConvGeometry, TensorShape};
 use block::{Block, BlockActs, BlockGrads, BlockParams, Mode, NormStats};
 use ops::{Activation, Adam, BatchNorm, Bce, Ema, Gather, Noise};
 
+pub use cpu::Cpu;
 pub use reference::Reference;
 
 /// A tensor's numbers on the host at the backend's full precision, in PyTorch's order.

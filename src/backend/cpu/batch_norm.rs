@@ -1,0 +1,180 @@
+//! Batch normalisation (Ioffe & Szegedy, "Batch Normalization", 2015) with the channels innermost.
+//!
+//! A channel's sums run over every row (pixel) of the batch. They are taken in f64 and in two passes,
+//! mean before variance, so that neither a large mean nor a tiny variance costs digits. Rows are cut
+//! into chunks whose size depends on the shape alone and whose sums are added in order.
+
+use super::CHUNK;
+use crate::backend::ops::BatchNorm;
+use rayon::prelude::*;
+
+/// Rows that one task takes.
+fn chunk_rows(channels: usize) -> usize {
+    (CHUNK / channels).max(1)
+}
+
+/// Per-channel sums over all `rows`: `add` adds the rows of a range to `quantities · channels` sums.
+fn sums(
+    rows: usize,
+    channels: usize,
+    quantities: usize,
+    add: impl Fn(std::ops::Range<usize>, &mut [f64]) + Sync,
+) -> Vec<f64> {
+    let chunk = chunk_rows(channels);
+    let partials: Vec<Vec<f64>> = (0..rows.div_ceil(chunk))
+        .into_par_iter()
+        .map(|index| {
+            let mut sums = vec![0.0; quantities * channels];
+            add(index * chunk..rows.min((index + 1) * chunk), &mut sums);
+            sums
+        })
+        .collect();
+    let mut total = vec![0.0; quantities * channels];
+    for partial in &partials {
+        total.iter_mut().zip(partial).for_each(|(t, p)| *t += p);
+    }
+    total
+}
+
+/// Mean and biased variance of every channel of `x`.
+pub struct Moments {
+    pub mean: Vec<f64>,
+    pub var: Vec<f64>,
+}
+
+impl Moments {
+    /// `μ = Σx/m`, then `σ² = Σ(x − μ)²/m`.
+    pub fn of(p: BatchNorm, x: &[f32]) -> Self {
+        let (channels, rows) = (p.shape.c as usize, p.count());
+        let m = rows as f64;
+        let mut mean = sums(rows, channels, 1, |range, sums| {
+            for row in x[range.start * channels..range.end * channels].chunks_exact(channels) {
+                sums.iter_mut().zip(row).for_each(|(s, &v)| *s += f64::from(v));
+            }
+        });
+        mean.iter_mut().for_each(|s| *s /= m);
+        let mut var = sums(rows, channels, 1, |range, sums| {
+            for row in x[range.start * channels..range.end * channels].chunks_exact(channels) {
+                for ((s, &v), mean) in sums.iter_mut().zip(row).zip(&mean) {
+                    let deviation = f64::from(v) - mean;
+                    *s += deviation * deviation;
+                }
+            }
+        });
+        var.iter_mut().for_each(|s| *s /= m);
+        Self { mean, var }
+    }
+
+    /// Statistics that were kept: the running ones.
+    pub fn kept(mean: &[f32], var: &[f32]) -> Self {
+        let widen = |v: &[f32]| v.iter().map(|&v| f64::from(v)).collect();
+        Self { mean: widen(mean), var: widen(var) }
+    }
+
+    /// `1/√(σ² + eps)`.
+    pub fn inv_std(&self, p: BatchNorm) -> impl Iterator<Item = f64> {
+        self.var.iter().map(move |v| 1.0 / (v + p.eps).sqrt())
+    }
+
+    /// Moves the running statistics by `momentum` towards these, the variance unbiased
+    /// (m − 1 in place of m).
+    pub fn update_running(&self, p: BatchNorm, mean: &mut [f32], var: &mut [f32]) {
+        let m = p.count() as f64;
+        let towards = |old: &mut f32, new: f64| {
+            *old = ((1.0 - p.momentum) * f64::from(*old) + p.momentum * new) as f32;
+        };
+        mean.iter_mut().zip(&self.mean).for_each(|(old, &new)| towards(old, new));
+        var.iter_mut().zip(&self.var).for_each(|(old, &new)| towards(old, new * m / (m - 1.0)));
+    }
+
+    /// `y = γ·(x − μ)·inv_std + β`.
+    ///
+    /// μ comes as two f32, `μ₁ = f32(μ)` and `μ₂ = f32(μ − μ₁)`: where the mean is large beside the
+    /// deviation, `x − μ₁` is exact and μ₂ is what rounding the mean would have lost.
+    pub fn normalise(&self, p: BatchNorm, y: &mut [f32], x: &[f32], gamma: &[f32], beta: &[f32]) {
+        let channels = p.shape.c as usize;
+        let mean: Vec<f32> = self.mean.iter().map(|&m| m as f32).collect();
+        let rest: Vec<f32> =
+            self.mean.iter().zip(&mean).map(|(m, &high)| (m - f64::from(high)) as f32).collect();
+        let scale: Vec<f32> =
+            self.inv_std(p).zip(gamma).map(|(s, &g)| (f64::from(g) * s) as f32).collect();
+        let (mean, rest) = (&mean[..channels], &rest[..channels]);
+        let (scale, beta) = (&scale[..channels], &beta[..channels]);
+        let chunk = chunk_rows(channels) * channels;
+        y.par_chunks_mut(chunk).zip(x.par_chunks(chunk)).for_each(|(y, x)| {
+            for (y, x) in y.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
+                for c in 0..channels {
+                    y[c] = ((x[c] - mean[c]) - rest[c]) * scale[c] + beta[c];
+                }
+            }
+        });
+    }
+}
+
+/// `Σdy` and `Σ dy·x̂` of every channel.
+pub struct Projections {
+    pub dy: Vec<f64>,
+    pub dy_xhat: Vec<f64>,
+}
+
+impl Projections {
+    pub fn of(p: BatchNorm, dy: &[f32], x: &[f32], mean: &[f32], inv_std: &[f32]) -> Self {
+        let (channels, rows) = (p.shape.c as usize, p.count());
+        let mut sums = sums(rows, channels, 2, |range, sums| {
+            let range = range.start * channels..range.end * channels;
+            let (sum_dy, sum_dy_x) = sums.split_at_mut(channels);
+            let (sum_dy, sum_dy_x) = (&mut sum_dy[..channels], &mut sum_dy_x[..channels]);
+            let mean = &mean[..channels];
+            let rows = dy[range.clone()].chunks_exact(channels);
+            for (dy, x) in rows.zip(x[range].chunks_exact(channels)) {
+                for c in 0..channels {
+                    let d = f64::from(dy[c]);
+                    sum_dy[c] += d;
+                    sum_dy_x[c] += d * f64::from(x[c] - mean[c]);
+                }
+            }
+        });
+        let mut dy_xhat = sums.split_off(channels);
+        dy_xhat.iter_mut().zip(inv_std).for_each(|(s, &i)| *s *= f64::from(i));
+        Self { dy: sums, dy_xhat }
+    }
+}
+
+/// Training: `dx = γ·inv_std·(dy − Σdy/m − x̂·Σ(dy·x̂)/m)`.
+pub fn backward(
+    p: BatchNorm,
+    dy_dx: &mut [f32],
+    sums: &Projections,
+    x: &[f32],
+    gamma: &[f32],
+    mean: &[f32],
+    inv_std: &[f32],
+) {
+    let channels = p.shape.c as usize;
+    let m = p.count() as f64;
+    let scale: Vec<f32> = gamma.iter().zip(inv_std).map(|(g, s)| g * s).collect();
+    let offset: Vec<f32> = sums.dy.iter().map(|s| (s / m) as f32).collect();
+    let slope: Vec<f32> =
+        sums.dy_xhat.iter().zip(inv_std).map(|(s, &i)| (s / m * f64::from(i)) as f32).collect();
+    let (mean, scale) = (&mean[..channels], &scale[..channels]);
+    let (offset, slope) = (&offset[..channels], &slope[..channels]);
+    let chunk = chunk_rows(channels) * channels;
+    dy_dx.par_chunks_mut(chunk).zip(x.par_chunks(chunk)).for_each(|(dy, x)| {
+        for (dy, x) in dy.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
+            for c in 0..channels {
+                dy[c] = scale[c] * (dy[c] - offset[c] - (x[c] - mean[c]) * slope[c]);
+            }
+        }
+    });
+}
+
+/// Evaluation, where the statistics are constants: `dx = γ·inv_std·dy`.
+pub fn eval_backward(p: BatchNorm, dy_dx: &mut [f32], gamma: &[f32], inv_std: &[f32]) {
+    let channels = p.shape.c as usize;
+    let scale: Vec<f32> = gamma.iter().zip(inv_std).map(|(g, s)| g * s).collect();
+    dy_dx.par_chunks_mut(chunk_rows(channels) * channels).for_each(|rows| {
+        for row in rows.chunks_exact_mut(channels) {
+            row.iter_mut().zip(&scale).for_each(|(d, s)| *d *= s);
+        }
+    });
+}

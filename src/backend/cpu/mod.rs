@@ -1,0 +1,376 @@
+//! The CPU engine: f32, all cores, convolutions as matrix products.
+//!
+//! This file checks shapes and hands slices to the op families:
+//!
+//! | file | what |
+//! |---|---|
+//! | [`buffer`] | tensors, channels innermost; the way to PyTorch's order and back |
+//! | [`columns`] | convolution as a matrix product |
+//! | [`conv`] | its three passes |
+//! | [`gemm`] | the matrix product, and all unsafe code |
+//! | [`batch_norm`], [`activation`], [`loss`], [`adam`], [`input`] | the other ops |
+//!
+//! **The same bits for any number of threads.** Work is cut into pieces whose sizes depend on shapes
+//! alone, every sum has one order, and no two threads add to one number. In evaluation mode an image
+//! is moreover independent of the rest of its batch, bit for bit.
+
+mod activation;
+mod adam;
+mod batch_norm;
+mod buffer;
+mod check;
+mod columns;
+mod conv;
+mod gemm;
+mod input;
+mod loss;
+mod scratch;
+#[cfg(test)]
+mod tests;
+
+use super::block::NormStats;
+use super::ops::{Activation, Adam, BatchNorm, Bce, Ema, Gather, Noise};
+use super::{Backend, HostTensor, NormSaved};
+use crate::error::{Error, Result};
+use crate::shape::{ConvGeometry, TensorShape};
+use batch_norm::{Moments, Projections};
+pub use buffer::{Buffer, Bytes};
+use check::{expect, expect_channels, expect_conv, expect_len, expect_loss, expect_norm};
+use rayon::ThreadPool;
+use rayon::prelude::*;
+use std::sync::Mutex;
+
+/// Numbers that one task of an element-wise op takes: a quarter of a megabyte.
+const CHUNK: usize = 1 << 16;
+
+/// The CPU backend. It owns its threads and their working memory.
+#[derive(Debug)]
+pub struct Cpu {
+    pool: ThreadPool,
+    /// Partial weight gradients, kept from call to call.
+    partials: Mutex<Vec<f32>>,
+}
+
+impl Cpu {
+    /// A backend on `threads` threads, or on as many as the machine has cores.
+    ///
+    /// # Errors
+    /// If `threads` is zero or the system refuses to start that many.
+    pub fn new(threads: Option<usize>) -> Result<Self> {
+        if threads == Some(0) {
+            return Err(Error::Config("the number of threads must be at least 1".into()));
+        }
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.unwrap_or(0))
+            .thread_name(|index| format!("cpu-{index}"))
+            .build()
+            .map_err(|error| Error::Device { device: "cpu".into(), reason: error.to_string() })?;
+        Ok(Self { pool, partials: Mutex::default() })
+    }
+
+    /// Number of threads.
+    pub fn threads(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+
+    fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        self.pool.install(work)
+    }
+}
+
+/// What the matrix product was compiled for and this machine has.
+fn instructions() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("fma") {
+        return "AVX2 and FMA";
+    }
+    if cfg!(target_arch = "aarch64") { "NEON" } else { "no vector extension" }
+}
+
+impl Backend for Cpu {
+    type Buffer = Buffer;
+    type Bytes = Bytes;
+
+    fn describe(&self) -> String {
+        let plural = if self.threads() == 1 { "" } else { "s" };
+        format!("cpu, {} thread{plural}, {}", self.threads(), instructions())
+    }
+
+    fn alloc(&self, shape: TensorShape) -> Result<Buffer> {
+        Ok(Buffer { shape, data: vec![0.0; shape.len()] })
+    }
+
+    fn shape(&self, buffer: &Buffer) -> TensorShape {
+        buffer.shape
+    }
+
+    fn upload(&self, dst: &mut Buffer, src: &[f32]) -> Result<()> {
+        expect_len("upload", "the source", src.len(), dst.data.len())?;
+        self.run(|| dst.set_from_host(src));
+        Ok(())
+    }
+
+    fn download(&self, dst: &mut [f32], src: &Buffer) -> Result<()> {
+        expect_len("download", "the destination", dst.len(), src.data.len())?;
+        self.run(|| src.write_to_host(dst));
+        Ok(())
+    }
+
+    fn snapshot(&self, src: &Buffer) -> Result<HostTensor> {
+        let mut host = vec![0.0; src.data.len()];
+        self.download(&mut host, src)?;
+        Ok(HostTensor::F32(host))
+    }
+
+    fn restore(&self, dst: &mut Buffer, src: &HostTensor) -> Result<()> {
+        expect_len("restore", "the source", src.len(), dst.data.len())?;
+        match src {
+            HostTensor::F32(numbers) => self.upload(dst, numbers),
+            HostTensor::F64(_) => self.upload(dst, &src.to_f32()),
+        }
+    }
+
+    fn fill(&self, dst: &mut Buffer, value: f32) -> Result<()> {
+        self.run(|| dst.data.par_chunks_mut(CHUNK).for_each(|chunk| chunk.fill(value)));
+        Ok(())
+    }
+
+    fn copy(&self, dst: &mut Buffer, src: &Buffer) -> Result<()> {
+        expect("copy", "the source", src, dst.shape)?;
+        let (dst, src) = (&mut dst.data, &src.data);
+        self.run(|| {
+            let chunks = dst.par_chunks_mut(CHUNK).zip(src.par_chunks(CHUNK));
+            chunks.for_each(|(dst, src)| dst.copy_from_slice(src));
+        });
+        Ok(())
+    }
+
+    fn upload_bytes(&self, images: &[u8]) -> Result<Bytes> {
+        Ok(Bytes(images.to_vec()))
+    }
+
+    fn count_non_finite(&self, x: &Buffer) -> Result<usize> {
+        Ok(self.run(|| x.non_finite()))
+    }
+
+    fn gather(&self, p: Gather, y: &mut Buffer, set: &Bytes, indices: &[u32]) -> Result<()> {
+        expect("gather", "y", y, TensorShape::Image(p.shape))?;
+        expect_len("gather", "the index list", indices.len(), p.shape.n as usize)?;
+        self.run(|| input::gather(p, &mut y.data, &set.0, indices))
+    }
+
+    fn noise(&self, p: Noise, z: &mut Buffer, step: &Buffer) -> Result<()> {
+        expect_len("noise", "z", z.data.len(), p.n * p.len)?;
+        expect("noise", "step", step, TensorShape::Vector(1))?;
+        if let TensorShape::Image(s) = z.shape
+            && s.area() > 1
+        {
+            return Err(Error::shape("noise", format!("z has shape {s}, expected [n, nz, 1, 1]")));
+        }
+        let step = step.data[0];
+        self.run(|| input::noise(p, &mut z.data, step));
+        Ok(())
+    }
+
+    fn conv_forward(&self, g: ConvGeometry, y: &mut Buffer, x: &Buffer, w: &Buffer) -> Result<()> {
+        expect_conv("conv_forward", g, [("x", x), ("y", y), ("w", w)])?;
+        self.run(|| conv::forward(g, &mut y.data, &x.data, &w.data));
+        Ok(())
+    }
+
+    fn conv_backward_data(
+        &self,
+        g: ConvGeometry,
+        dx: &mut Buffer,
+        dy: &Buffer,
+        w: &Buffer,
+    ) -> Result<()> {
+        expect_conv("conv_backward_data", g, [("dx", dx), ("dy", dy), ("w", w)])?;
+        self.run(|| conv::backward_data(g, &mut dx.data, &dy.data, &w.data));
+        Ok(())
+    }
+
+    fn conv_backward_weights(
+        &self,
+        g: ConvGeometry,
+        dw: &mut Buffer,
+        x: &Buffer,
+        dy: &Buffer,
+    ) -> Result<()> {
+        expect_conv("conv_backward_weights", g, [("x", x), ("dy", dy), ("dw", dw)])?;
+        let partials = &self.partials;
+        self.run(|| conv::backward_weights(g, &mut dw.data, &x.data, &dy.data, partials));
+        Ok(())
+    }
+
+    fn batch_norm_forward(
+        &self,
+        p: BatchNorm,
+        y: &mut Buffer,
+        saved: &mut NormSaved<Self>,
+        running: &mut NormStats<Self>,
+        x: &Buffer,
+        gamma: &Buffer,
+        beta: &Buffer,
+    ) -> Result<()> {
+        const OP: &str = "batch_norm_forward";
+        expect_norm(OP, p, [("x", x), ("y", y)], 2)?;
+        let batch = [("gamma", gamma), ("beta", beta)];
+        let kept = [("mean", &saved.mean), ("inv_std", &saved.inv_std)];
+        let moving = [("running mean", &running.mean), ("running var", &running.var)];
+        expect_channels(OP, p, &[batch, kept, moving].concat())?;
+        let moments = self.run(|| {
+            let moments = Moments::of(p, &x.data);
+            moments.normalise(p, &mut y.data, &x.data, &gamma.data, &beta.data);
+            moments
+        });
+        let round = |dst: &mut Buffer, values: &mut dyn Iterator<Item = f64>| {
+            dst.data.iter_mut().zip(values).for_each(|(d, v)| *d = v as f32);
+        };
+        round(&mut saved.mean, &mut moments.mean.iter().copied());
+        round(&mut saved.inv_std, &mut moments.inv_std(p));
+        moments.update_running(p, &mut running.mean.data, &mut running.var.data);
+        Ok(())
+    }
+
+    fn batch_norm_backward(
+        &self,
+        p: BatchNorm,
+        dy_dx: &mut Buffer,
+        grads: Option<(&mut Buffer, &mut Buffer)>,
+        x: &Buffer,
+        gamma: &Buffer,
+        saved: &NormSaved<Self>,
+    ) -> Result<()> {
+        const OP: &str = "batch_norm_backward";
+        expect_norm(OP, p, [("x", x), ("dy", dy_dx)], 2)?;
+        let vectors = [("gamma", gamma), ("mean", &saved.mean), ("inv_std", &saved.inv_std)];
+        expect_channels(OP, p, &vectors)?;
+        let (mean, inv_std) = (&saved.mean.data, &saved.inv_std.data);
+        let sums = self.run(|| Projections::of(p, &dy_dx.data, &x.data, mean, inv_std));
+        add_norm_gradients(OP, p, grads, &sums)?;
+        let dy_dx = &mut dy_dx.data;
+        self.run(|| batch_norm::backward(p, dy_dx, &sums, &x.data, &gamma.data, mean, inv_std));
+        Ok(())
+    }
+
+    fn batch_norm_eval_forward(
+        &self,
+        p: BatchNorm,
+        y: &mut Buffer,
+        running: &NormStats<Self>,
+        x: &Buffer,
+        gamma: &Buffer,
+        beta: &Buffer,
+    ) -> Result<()> {
+        const OP: &str = "batch_norm_eval_forward";
+        expect_norm(OP, p, [("x", x), ("y", y)], 1)?;
+        let moving = [("running mean", &running.mean), ("running var", &running.var)];
+        expect_channels(OP, p, &[[("gamma", gamma), ("beta", beta)], moving].concat())?;
+        let moments = Moments::kept(&running.mean.data, &running.var.data);
+        self.run(|| moments.normalise(p, &mut y.data, &x.data, &gamma.data, &beta.data));
+        Ok(())
+    }
+
+    fn batch_norm_eval_backward(
+        &self,
+        p: BatchNorm,
+        dy_dx: &mut Buffer,
+        grads: Option<(&mut Buffer, &mut Buffer)>,
+        x: &Buffer,
+        gamma: &Buffer,
+        running: &NormStats<Self>,
+    ) -> Result<()> {
+        const OP: &str = "batch_norm_eval_backward";
+        expect_norm(OP, p, [("x", x), ("dy", dy_dx)], 1)?;
+        let moving = [("running mean", &running.mean), ("running var", &running.var)];
+        expect_channels(OP, p, &[&[("gamma", gamma)], &moving[..]].concat())?;
+        let mean = &running.mean.data;
+        let inv_std: Vec<f32> =
+            Moments::kept(mean, &running.var.data).inv_std(p).map(|s| s as f32).collect();
+        if grads.is_some() {
+            let sums = self.run(|| Projections::of(p, &dy_dx.data, &x.data, mean, &inv_std));
+            add_norm_gradients(OP, p, grads, &sums)?;
+        }
+        self.run(|| batch_norm::eval_backward(p, &mut dy_dx.data, &gamma.data, &inv_std));
+        Ok(())
+    }
+
+    fn activation_forward(&self, f: Activation, x_y: &mut Buffer) -> Result<()> {
+        self.run(|| activation::forward(f, &mut x_y.data));
+        Ok(())
+    }
+
+    fn activation_backward(&self, f: Activation, dy_dx: &mut Buffer, y: &Buffer) -> Result<()> {
+        expect("activation_backward", "y", y, dy_dx.shape)?;
+        self.run(|| activation::backward(f, &mut dy_dx.data, &y.data));
+        Ok(())
+    }
+
+    fn bce(&self, p: Bce, dp: &mut Buffer, stats: &mut Buffer, prob: &Buffer) -> Result<()> {
+        expect_loss("bce", p, dp, stats, prob)?;
+        let means = loss::bce(p, &mut dp.data, &prob.data);
+        stats.data[p.slot..p.slot + 2].copy_from_slice(&means);
+        Ok(())
+    }
+
+    fn bce_with_logits(
+        &self,
+        p: Bce,
+        dz: &mut Buffer,
+        stats: &mut Buffer,
+        logit: &Buffer,
+    ) -> Result<()> {
+        expect_loss("bce_with_logits", p, dz, stats, logit)?;
+        let means = loss::bce_with_logits(p, &mut dz.data, &logit.data);
+        stats.data[p.slot..p.slot + 2].copy_from_slice(&means);
+        Ok(())
+    }
+
+    fn adam(
+        &self,
+        p: Adam,
+        param: &mut Buffer,
+        m: &mut Buffer,
+        v: &mut Buffer,
+        grad: &Buffer,
+        step: &Buffer,
+    ) -> Result<()> {
+        for (name, buffer) in [("m", &*m), ("v", &*v), ("grad", grad)] {
+            expect("adam", name, buffer, param.shape)?;
+        }
+        expect("adam", "step", step, TensorShape::Vector(1))?;
+        let (step, param) = (step.data[0], &mut param.data);
+        self.run(|| adam::adam(p, param, &mut m.data, &mut v.data, &grad.data, step));
+        Ok(())
+    }
+
+    fn ema(&self, p: Ema, avg: &mut Buffer, x: &Buffer, step: &Buffer) -> Result<()> {
+        expect("ema", "x", x, avg.shape)?;
+        expect("ema", "step", step, TensorShape::Vector(1))?;
+        let step = step.data[0];
+        self.run(|| adam::ema(p, &mut avg.data, &x.data, step));
+        Ok(())
+    }
+
+    fn advance(&self, step: &mut Buffer) -> Result<()> {
+        expect("advance", "step", step, TensorShape::Vector(1))?;
+        step.data[0] += 1.0;
+        Ok(())
+    }
+}
+
+/// `dγ += Σ dy·x̂`, `dβ += Σ dy`, where they are wanted.
+fn add_norm_gradients(
+    op: &'static str,
+    p: BatchNorm,
+    grads: Option<(&mut Buffer, &mut Buffer)>,
+    sums: &Projections,
+) -> Result<()> {
+    let Some((dgamma, dbeta)) = grads else { return Ok(()) };
+    expect_channels(op, p, &[("dgamma", dgamma), ("dbeta", dbeta)])?;
+    for (gradient, sums) in [(dgamma, &sums.dy_xhat), (dbeta, &sums.dy)] {
+        gradient.data.iter_mut().zip(sums).for_each(|(g, &s)| *g += s as f32);
+    }
+    Ok(())
+}
