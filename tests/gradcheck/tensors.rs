@@ -35,7 +35,3 @@ pub fn dot(a: &[f64], b: &[f64]) -> f64 {
     assert_eq!(a.len(), b.len());
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
-
-pub fn norm(a: &[f64]) -> f64 {
-    dot(a, a).sqrt()
-}
