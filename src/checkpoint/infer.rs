@@ -1,9 +1,9 @@
 //! Which generator a file of weights holds.
 
 use super::WeightFile;
+use crate::backend::Backend;
 use crate::config::{RawConfig, RunConfig};
 use crate::error::{Error, Result};
-use crate::backend::Backend;
 use crate::model::{ModelConfig, Network, generator};
 
 /// A generator inside a file: its architecture and the prefix of its tensors' names.

@@ -125,8 +125,15 @@ impl RunConfig {
     /// decide its numbers, and a shorter length. (What `data` means is compared by content.)
     pub fn changes_that_resuming_forbids(&self, resumed: &Self) -> Vec<String> {
         const FREE: [&str; 9] = [
-            "data", "strict", "sample_every", "checkpoint_every", "keep", "log_every", "grid",
-            "device", "threads",
+            "data",
+            "strict",
+            "sample_every",
+            "checkpoint_every",
+            "keep",
+            "log_every",
+            "grid",
+            "device",
+            "threads",
         ];
         let (Ok(Value::Object(saved)), Ok(Value::Object(now))) =
             (serde_json::to_value(self), serde_json::to_value(resumed))

@@ -2,8 +2,8 @@
 
 use super::preset::Preset;
 use super::values::{Device, Every};
-use crate::sample::grid::Grid;
 use crate::error::{Error, Result};
+use crate::sample::grid::Grid;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 

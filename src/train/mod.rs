@@ -1,6 +1,8 @@
 //! One GAN step, the loop around it, and its logs.
 
+pub mod curve;
 pub mod log;
+pub mod plot;
 pub mod run_dir;
 pub mod step;
 pub mod tensorboard;
