@@ -2,22 +2,36 @@
 
 /// The mean over each point and up to `reach` neighbours on both sides. What is not finite is left
 /// out of the mean; a window without any finite value gives NaN.
+///
+/// A window of `w` numbers is the end of one block of `w` and the start of the next, so running sums
+/// from both sides of every block give all means in linear time (van Herk's scheme). Differences of
+/// one long running sum would do so too, but lose every digit behind a single huge value.
 pub fn smooth(values: &[f64], reach: usize) -> Vec<f64> {
-    // Element i: sum and count of the finite values before i.
-    let mut sums = vec![(0.0, 0usize)];
-    let (mut sum, mut count) = (0.0, 0);
-    for value in values {
-        if value.is_finite() {
-            sum += value;
-            count += 1;
+    let window = 2 * reach + 1;
+    let beyond = std::iter::repeat_n(&f64::NAN, reach);
+    let terms: Vec<(f64, usize)> = beyond
+        .clone()
+        .chain(values)
+        .chain(beyond)
+        .map(|v| if v.is_finite() { (*v, 1) } else { (0.0, 0) })
+        .collect();
+    let plus = |a: (f64, usize), b: (f64, usize)| (a.0 + b.0, a.1 + b.1);
+    let (mut from_start, mut to_end) = (terms.clone(), terms);
+    for block in from_start.chunks_mut(window) {
+        for i in 1..block.len() {
+            block[i] = plus(block[i], block[i - 1]);
         }
-        sums.push((sum, count));
+    }
+    for block in to_end.chunks_mut(window) {
+        for i in (1..block.len()).rev() {
+            block[i - 1] = plus(block[i - 1], block[i]);
+        }
     }
     (0..values.len())
         .map(|i| {
-            let (from, to) =
-                (sums[i.saturating_sub(reach)], sums[(i + reach + 1).min(values.len())]);
-            (to.0 - from.0) / (to.1 - from.1) as f64
+            let head = from_start[i + 2 * reach];
+            let (sum, count) = if i.is_multiple_of(window) { head } else { plus(to_end[i], head) };
+            sum / count as f64
         })
         .collect()
 }
@@ -134,6 +148,19 @@ mod tests {
             }
         }
         assert!(smooth(&[], 3).is_empty());
+    }
+
+    #[test]
+    fn one_huge_value_is_forgotten_behind_its_window() {
+        let mut values = vec![0.7; 100];
+        values[20] = 1e30;
+        for (i, smoothed) in smooth(&values, 5).into_iter().enumerate() {
+            if i.abs_diff(20) > 5 {
+                assert!((smoothed - 0.7).abs() < 1e-12, "{i}: {smoothed}");
+            } else {
+                assert!((smoothed / 1e30 - 1.0 / 11.0).abs() < 1e-12, "{i}: {smoothed}");
+            }
+        }
     }
 
     #[test]
