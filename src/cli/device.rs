@@ -2,6 +2,7 @@
 
 use dermaglyph::Error;
 use dermaglyph::backend::Backend;
+use dermaglyph::backend::cpu::Cpu;
 use dermaglyph::backend::reference::Reference;
 use dermaglyph::config::Device;
 
@@ -14,9 +15,10 @@ pub trait Job {
 ///
 /// # Errors
 /// [`Error::Device`] if this build or machine has no such device; whatever the job fails with.
-pub fn run_on(device: Device, _threads: Option<u32>, job: impl Job) -> anyhow::Result<()> {
+pub fn run_on(device: Device, threads: Option<u32>, job: impl Job) -> anyhow::Result<()> {
     match device {
-        Device::Auto | Device::Cpu | Device::Reference => job.run(Reference),
+        Device::Auto | Device::Cpu => job.run(Cpu::new(threads.map(|n| n as usize))?),
+        Device::Reference => job.run(Reference),
         Device::Cuda(_) | Device::Software => Err(Error::Device {
             device: device.to_string(),
             reason: "this build has no CUDA engine; use --device cpu".into(),

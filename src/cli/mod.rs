@@ -4,6 +4,8 @@
 mod device;
 mod generate;
 mod output;
+mod progress;
+mod train;
 
 use clap::{Parser, Subcommand};
 use dermaglyph::Error;
@@ -20,6 +22,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Train(Box<train::Args>),
     Generate(generate::Args),
 }
 
@@ -51,6 +54,7 @@ pub fn main() -> ExitCode {
         }
     };
     let result = match cli.command {
+        Command::Train(args) => train::run(*args),
         Command::Generate(args) => generate::run(args),
     };
     match result {

@@ -14,6 +14,7 @@ pub use raw::RawConfig;
 pub use values::{Device, Every};
 
 use crate::backend::ops::{Adam, Ema};
+use crate::data::{AlteredLevel, DataConfig, Fit};
 use crate::error::{Error, Result};
 use crate::model::ModelConfig;
 use crate::sample::grid::Grid;
@@ -30,10 +31,17 @@ pub struct RunConfig {
     pub preset: Preset,
     /// `None`: procedural prints.
     pub data: Option<PathBuf>,
+    pub altered: Vec<AlteredLevel>,
+    pub fit: Fit,
     pub synth_count: u32,
     /// Share of the subjects held out, in [0, 0.9].
     pub held_out: f64,
     pub strict: bool,
+    /// Share of the images, in [0, 1].
+    pub max_bad: f64,
+    /// `None`: the user's cache folder.
+    pub cache: Option<PathBuf>,
+    pub no_cache: bool,
     /// Pixels; base·2^k.
     pub image_size: u32,
     pub channels: u32,
@@ -114,6 +122,24 @@ impl RunConfig {
         }
     }
 
+    /// What to train on.
+    pub fn data_config(&self) -> DataConfig {
+        DataConfig {
+            source: self.data.clone(),
+            altered: self.altered.clone(),
+            size: self.image_size,
+            channels: self.channels,
+            fit: self.fit,
+            strict: self.strict,
+            max_bad_share: self.max_bad,
+            held_out: self.held_out,
+            seed: self.seed,
+            procedural_count: self.synth_count,
+            cache_dir: self.cache.clone(),
+            no_cache: self.no_cache,
+        }
+    }
+
     /// The total number of steps on a set that gives `steps_per_epoch`.
     pub fn total_steps(&self, steps_per_epoch: u64) -> u64 {
         let epochs = self.epochs.map(|n| u64::from(n).saturating_mul(steps_per_epoch));
@@ -124,9 +150,12 @@ impl RunConfig {
     /// The settings of `resumed` that may not differ from those the run was started with: all that
     /// decide its numbers, and a shorter length. (What `data` means is compared by content.)
     pub fn changes_that_resuming_forbids(&self, resumed: &Self) -> Vec<String> {
-        const FREE: [&str; 9] = [
+        const FREE: [&str; 12] = [
             "data",
             "strict",
+            "max_bad",
+            "cache",
+            "no_cache",
             "sample_every",
             "checkpoint_every",
             "keep",
@@ -167,9 +196,11 @@ impl RunConfig {
                 }
             };
         }
-        Ok(required!(synth_count held_out strict image_size channels nz ngf ndf batch_size lr beta1
+        Ok(
+            required!(altered fit synth_count held_out strict max_bad no_cache image_size channels nz ngf ndf batch_size lr beta1
             beta2 ema_decay seed sample_every checkpoint_every keep log_every grid device;
-            data epochs steps threads))
+            data cache epochs steps threads),
+        )
     }
 }
 

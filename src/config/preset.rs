@@ -2,6 +2,7 @@
 
 use super::raw::RawConfig;
 use super::values::{Device, Every};
+use crate::data::Fit;
 use crate::sample::grid::Grid;
 use serde::{Deserialize, Serialize};
 
@@ -45,9 +46,14 @@ impl Preset {
         let published = RawConfig {
             preset: Some(self),
             data: None,
+            altered: Some(Vec::new()),
+            fit: Some(Fit::Pad),
             synth_count: Some(6000),
             held_out: Some(0.1),
             strict: Some(false),
+            max_bad: Some(0.1),
+            cache: None,
+            no_cache: Some(false),
             image_size: Some(64),
             channels: Some(3),
             nz: Some(100),

@@ -2,6 +2,7 @@
 
 use super::preset::Preset;
 use super::values::{Device, Every};
+use crate::data::{AlteredLevel, Fit};
 use crate::error::{Error, Result};
 use crate::sample::grid::Grid;
 use serde::Deserialize;
@@ -21,6 +22,14 @@ pub struct RawConfig {
     #[arg(long, value_name = "DIR|ZIP", help_heading = "Data")]
     pub data: Option<PathBuf>,
 
+    /// SOCOFing's altered prints to train on beside the real ones: easy,medium,hard
+    #[arg(long, value_name = "SETS", help_heading = "Data", value_delimiter = ',')]
+    pub altered: Option<Vec<AlteredLevel>>,
+
+    /// How images that are not square become so
+    #[arg(long, value_name = "HOW", help_heading = "Data")]
+    pub fit: Option<Fit>,
+
     /// Number of procedural prints to train on where --data is not given
     #[arg(long, value_name = "N", help_heading = "Data", allow_negative_numbers = true)]
     pub synth_count: Option<u32>,
@@ -32,6 +41,18 @@ pub struct RawConfig {
     /// Stop at the first unreadable image instead of skipping it with a warning
     #[arg(long, value_name = "BOOL", help_heading = "Data", num_args = 0..=1, default_missing_value = "true")]
     pub strict: Option<bool>,
+
+    /// Share of the images that may be unreadable before the run refuses to start, 0 to 1
+    #[arg(long, value_name = "SHARE", help_heading = "Data", allow_negative_numbers = true)]
+    pub max_bad: Option<f64>,
+
+    /// Where decoded images are kept for the next start [default: the user's cache folder]
+    #[arg(long, value_name = "DIR", help_heading = "Data")]
+    pub cache: Option<PathBuf>,
+
+    /// Neither read nor write the cache
+    #[arg(long, value_name = "BOOL", help_heading = "Data", num_args = 0..=1, default_missing_value = "true")]
+    pub no_cache: Option<bool>,
 
     /// Side of the square images in pixels: 4, 5, 6 or 7 times a power of two, such as 64, 96, 128
     #[arg(long, value_name = "PIXELS", help_heading = "Model", allow_negative_numbers = true)]
@@ -150,7 +171,7 @@ impl RawConfig {
                 Self { epochs, steps, $($field: upper.$field.or(self.$field),)* }
             };
         }
-        overlay!(preset data synth_count held_out strict image_size channels nz ngf ndf batch_size
+        overlay!(preset data altered fit synth_count held_out strict max_bad cache no_cache image_size channels nz ngf ndf batch_size
             lr beta1 beta2 ema_decay seed sample_every checkpoint_every keep log_every grid device
             threads)
     }

@@ -62,6 +62,7 @@ fn impossible_values_are_refused_with_their_limits() {
     refused("beta2 = nan", &["--beta2 NaN"]);
     refused("ema_decay = -0.1", &["--ema-decay -0.1"]);
     refused("held_out = 1.0", &["--held-out 1 ", "0 to 0.9"]);
+    refused("max_bad = nan", &["--max-bad NaN", "0 to 1"]);
     refused("epochs = 0", &["--epochs 0", "1 to 1000000"]);
     refused("steps = 4000000000", &["1 to 16777216"]);
     refused("threads = 0", &["--threads 0"]);

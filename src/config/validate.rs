@@ -35,6 +35,12 @@ fn data(c: &RunConfig) -> Result<()> {
             c.held_out
         ));
     }
+    if !(0.0..=1.0).contains(&c.max_bad) {
+        return fail(format!(
+            "--max-bad {} is out of range: it is a share of the images, 0 to 1",
+            c.max_bad
+        ));
+    }
     range("synth-count", c.synth_count, 1, 10_000_000, "")
 }
 

@@ -1,0 +1,381 @@
+//! The loop around the training step: batches, cadence, checkpoints, stopping.
+//!
+//! Everything random is a function of (seed, step), so a run that stops and goes on computes the same
+//! numbers as one that never stopped. What a run must not lose is saved first: on any failure but
+//! divergence the present state is written before the error is returned.
+
+use super::log::{Metrics, RunLog, read_metrics};
+use super::plot;
+use super::run_dir::RunDir;
+use super::step::{Gan, Losses, Weights};
+use crate::backend::Backend;
+use crate::checkpoint::{Meta, Store, WeightFile};
+use crate::config::RunConfig;
+use crate::data::{BatchOrder, Dataset};
+use crate::error::{Error, Result};
+use crate::rng::{Philox, Stream};
+use crate::sample::Sampler;
+use crate::sample::image::to_image;
+use crate::sample::stream::batch_for;
+use crate::sample::writer::{Format, write_image};
+use image::DynamicImage;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Finished steps.
+    pub step: u64,
+    /// Steps of the whole run.
+    pub total: u64,
+    pub steps_per_epoch: u64,
+    /// Steps that were finished when this session began.
+    pub resumed_at: u64,
+}
+
+/// Hears what happens during training and says when to stop. `()` hears nothing and never stops.
+pub trait Observer {
+    /// Training is about to begin or to go on.
+    fn started(&mut self, progress: &Progress);
+    /// A step is finished.
+    fn stepped(&mut self, progress: &Progress);
+    /// A line of metrics was written.
+    fn logged(&mut self, progress: &Progress, metrics: &Metrics);
+    /// Something the user should know: one line.
+    fn note(&mut self, message: &str);
+    /// Whether to save and stop now. Asked after every step.
+    fn wants_to_stop(&self) -> bool;
+}
+
+impl Observer for () {
+    fn started(&mut self, _: &Progress) {}
+    fn stepped(&mut self, _: &Progress) {}
+    fn logged(&mut self, _: &Progress, _: &Metrics) {}
+    fn note(&mut self, _: &str) {}
+    fn wants_to_stop(&self) -> bool {
+        false
+    }
+}
+
+/// How a session ended.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub progress: Progress,
+    /// The last line of the metrics.
+    pub metrics: Option<Metrics>,
+    /// The checkpoint of the last step.
+    pub checkpoint: PathBuf,
+}
+
+impl Outcome {
+    /// Whether the run reached its length, rather than being stopped.
+    pub fn is_finished(&self) -> bool {
+        self.progress.step >= self.progress.total
+    }
+}
+
+/// A run in training.
+pub struct Trainer<'a, B: Backend> {
+    config: &'a RunConfig,
+    run: &'a RunDir,
+    dataset: &'a Dataset,
+    gan: Gan<B>,
+    set: B::Bytes,
+    order: BatchOrder,
+    sampler: Sampler<B>,
+    store: Store,
+    progress: Progress,
+    /// The step and file of the newest checkpoint.
+    saved: Option<(u64, PathBuf)>,
+}
+
+impl<'a, B: Backend> Trainer<'a, B> {
+    /// Builds networks and buffers, and goes on from the latest checkpoint if the run has one.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for impossible sizes, a set smaller than a batch, or a run that has reached
+    /// its length; [`Error::Checkpoint`] if the checkpoint is damaged or of another run;
+    /// [`Error::Data`] if the images are not those the run was started with.
+    pub fn new(
+        backend: B,
+        config: &'a RunConfig,
+        run: &'a RunDir,
+        dataset: &'a Dataset,
+    ) -> Result<Self> {
+        let order = BatchOrder::new(config.seed, &dataset.train, config.batch_size as usize)?;
+        let steps_per_epoch = order.steps_per_epoch();
+        let total = checked_total(config, steps_per_epoch)?;
+        let set = backend.upload_bytes(&dataset.pixels)?;
+        let gan = Gan::new(backend, config.hyper())?;
+        let image = gan.generator.blocks().last().map(|block| block.output());
+        let batch = image.map_or(1, batch_for);
+        let sampler = Sampler::new(&gan.backend, &gan.ema, batch)?;
+        let store = Store::new(run.path(), config.keep);
+        let progress = Progress { step: 0, total, steps_per_epoch, resumed_at: 0 };
+        let mut trainer =
+            Self { config, run, dataset, gan, set, order, sampler, store, progress, saved: None };
+        if let Some(path) = trainer.store.latest()? {
+            trainer.restore(path)?;
+        }
+        Ok(trainer)
+    }
+
+    /// The backend in words.
+    pub fn describe_backend(&self) -> String {
+        self.gan.backend.describe()
+    }
+
+    /// Finished steps.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    fn restore(&mut self, path: PathBuf) -> Result<()> {
+        let mut file = WeightFile::open(&path)?;
+        let Some(meta) = file.meta().cloned() else {
+            return Err(Error::checkpoint(
+                &path,
+                "has weights only; training cannot go on from it",
+            ));
+        };
+        if meta.data != self.dataset.fingerprint {
+            let source = self.config.data.clone().unwrap_or_else(|| "procedural prints".into());
+            return Err(Error::data(
+                source,
+                "these are not the images the run was started with (their number, names, order or \
+                 pixels differ); give the same --data, or start a new run",
+            ));
+        }
+        if meta.step >= self.progress.total {
+            return Err(Error::Config(format!(
+                "the run has finished its {} steps ({} were asked for); to go on, raise --steps or \
+                 --epochs, which are totals",
+                meta.step, self.progress.total
+            )));
+        }
+        self.gan.restore(meta.step, &mut |name, shape| file.tensor(name, shape))?;
+        self.progress.step = meta.step;
+        self.progress.resumed_at = meta.step;
+        self.saved = Some((meta.step, path));
+        Ok(())
+    }
+
+    /// Trains to the end of the run or until the observer wants to stop, then saves.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] with the step and the layer; [`Error::Io`] if something cannot be written,
+    /// after an attempt to save the present state. The last checkpoint is intact in either case.
+    pub fn train(mut self, observer: &mut dyn Observer) -> Result<Outcome> {
+        let mut log = self.start()?;
+        observer.started(&self.progress);
+        let mut last = log.metrics.last().copied();
+        loop {
+            let step = self.progress.step;
+            let ended = step >= self.progress.total || observer.wants_to_stop();
+            if ended {
+                break;
+            }
+            self.gan.load_reals(&self.set, self.order.indices(step))?;
+            self.gan.step()?;
+            self.progress.step += 1;
+            if let Err(error) = self.after_step(&mut log, observer) {
+                return Err(self.rescue(error, observer));
+            }
+            last = log.metrics.last().copied().or(last);
+        }
+        let checkpoint = self.save()?;
+        self.finish(&mut log)?;
+        Ok(Outcome { progress: self.progress, metrics: last, checkpoint })
+    }
+
+    /// Writes what stands at the beginning of a run, or opens the logs of one that goes on.
+    fn start(&mut self) -> Result<Log> {
+        let step = self.progress.step;
+        if step == 0 && self.saved.is_none() {
+            let reals = self.reals()?;
+            write_image(self.run.path().join("reals.png"), &reals, Format::Png)?;
+            self.save()?;
+        }
+        // A run that was killed before its first checkpoint has begun its logs already.
+        let files = RunLog::resume(self.run.path(), step)?;
+        let metrics = read_metrics(self.run.path())?;
+        let before = metrics.last().map_or(0.0, |m| m.seconds);
+        let mut log = Log::new(files, metrics, before, step);
+        if step == 0 {
+            self.sample(&mut log)?;
+        }
+        Ok(log)
+    }
+
+    /// Metrics, samples and checkpoints that are due.
+    fn after_step(&mut self, log: &mut Log, observer: &mut dyn Observer) -> Result<()> {
+        let Progress { step, total, steps_per_epoch, .. } = self.progress;
+        observer.stepped(&self.progress);
+        if self.config.checkpoint_every.due(step, steps_per_epoch) {
+            self.save()?;
+        }
+        if step.is_multiple_of(u64::from(self.config.log_every)) || step == total {
+            let metrics = self.metrics(log)?;
+            log.append(metrics)?;
+            observer.logged(&self.progress, &metrics);
+        }
+        if self.config.sample_every.due(step, steps_per_epoch) {
+            self.sample(log)?;
+            self.plot(log)?;
+        }
+        Ok(())
+    }
+
+    /// The pictures of the last step.
+    fn finish(&mut self, log: &mut Log) -> Result<()> {
+        let Progress { step, steps_per_epoch, .. } = self.progress;
+        if !self.config.sample_every.due(step, steps_per_epoch) {
+            self.sample(log)?;
+        }
+        self.plot(log)
+    }
+
+    /// Saves the present state if it is not on disk yet, so that a failed log or picture costs
+    /// nothing. Returns the error to report.
+    fn rescue(&mut self, error: Error, observer: &mut dyn Observer) -> Error {
+        if matches!(error, Error::Diverged { .. } | Error::NonFinite { .. }) {
+            return error;
+        }
+        match self.save() {
+            Ok(path) => {
+                observer
+                    .note(&format!("saved the present state before stopping: {}", path.display()));
+            }
+            Err(_) => {
+                observer.note("the present state cannot be saved; the last checkpoint is intact")
+            }
+        }
+        error
+    }
+
+    /// Writes a checkpoint of the present state unless it is there already.
+    fn save(&mut self) -> Result<PathBuf> {
+        let step = self.progress.step;
+        if let Some((saved, path)) = &self.saved
+            && *saved == step
+        {
+            return Ok(path.clone());
+        }
+        let meta = Meta::new(step, self.config.to_toml()?, self.dataset.fingerprint.clone());
+        let path = self.store.save(&meta, &self.gan.state()?)?;
+        self.saved = Some((step, path.clone()));
+        Ok(path)
+    }
+
+    fn metrics(&self, log: &mut Log) -> Result<Metrics> {
+        let Losses { d_real, d_fake, g, d_x, d_g_z1, d_g_z2 } = self.gan.losses()?;
+        let Progress { step, steps_per_epoch, .. } = self.progress;
+        let batch = u64::from(self.config.batch_size);
+        let seconds = log.seconds();
+        let (steps, elapsed) = (step - log.last_step, seconds - log.last_seconds);
+        (log.last_step, log.last_seconds) = (step, seconds);
+        Ok(Metrics {
+            step,
+            epoch: step as f64 / steps_per_epoch as f64,
+            images_seen: step * batch,
+            seconds,
+            images_per_second: (steps * batch) as f64 / elapsed.max(1e-9),
+            loss_d: d_real + d_fake,
+            loss_d_real: d_real,
+            loss_d_fake: d_fake,
+            loss_g: g,
+            d_x,
+            d_g_z1,
+            d_g_z2,
+        })
+    }
+
+    /// Draws the fixed latents with the averaged weights: the same prints from picture to picture.
+    fn sample(&mut self, log: &mut Log) -> Result<()> {
+        let step = self.progress.step;
+        let (grid, nz) = (self.config.grid, self.config.nz as usize);
+        let mut latents = vec![0.0; grid.cells() as usize * nz];
+        let philox = Philox::new(self.config.seed);
+        for (row, z) in latents.chunks_exact_mut(nz).enumerate() {
+            philox.fill_normal(Stream::FixedNoise, 0, row as u32, z);
+        }
+        let latents: Vec<f32> = latents.into_iter().map(|v| v as f32).collect();
+        let pixels = self.gan.sample(&mut self.sampler, Weights::Average, &latents)?;
+        let shape = self.sampler.output_shape();
+        let dims = [shape.c as usize, shape.h as usize, shape.w as usize];
+        let images = pixels
+            .chunks_exact(shape.image_len())
+            .enumerate()
+            .map(|(i, values)| to_image(values, dims, format_args!("sample {i} at step {step}")))
+            .collect::<Result<Vec<_>>>()?;
+        let picture = grid.compose(&images)?;
+        let folder = self.run.path().join("samples");
+        std::fs::create_dir_all(&folder).map_err(|e| Error::io("create the folder", &folder, e))?;
+        let path = folder.join(format!("step-{step:07}.png"));
+        write_image(path, &picture, Format::Png)?;
+        log.files.image(step, "samples", &picture)
+    }
+
+    fn plot(&self, log: &Log) -> Result<()> {
+        plot::write_losses(self.run.path().join("losses.png"), &log.metrics)
+    }
+
+    /// The first training images, as the network sees them.
+    fn reals(&self) -> Result<DynamicImage> {
+        let (size, channels) = (self.dataset.size, self.dataset.channels);
+        let shown = self.dataset.train.iter().take(self.config.grid.cells() as usize);
+        let images = shown
+            .map(|&index| {
+                let pixels = self.dataset.image(index as usize).to_vec();
+                let image = if channels == 1 {
+                    image::GrayImage::from_raw(size, size, pixels).map(DynamicImage::from)
+                } else {
+                    image::RgbImage::from_raw(size, size, pixels).map(DynamicImage::from)
+                };
+                image.ok_or_else(|| Error::shape("reals", format!("image {index} is incomplete")))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        self.config.grid.compose(&images)
+    }
+}
+
+/// The total number of steps, which the device counts exactly.
+fn checked_total(config: &RunConfig, steps_per_epoch: u64) -> Result<u64> {
+    const MOST: u64 = 1 << 24;
+    let total = config.total_steps(steps_per_epoch);
+    if total > MOST {
+        return Err(Error::Config(format!(
+            "the run would take {total} steps ({steps_per_epoch} an epoch); at most {MOST} are \
+             counted exactly, so lower --epochs"
+        )));
+    }
+    Ok(total)
+}
+
+/// The logs of a session and its clock.
+struct Log {
+    files: RunLog,
+    metrics: Vec<Metrics>,
+    started: Instant,
+    /// Training time of the sessions before this one.
+    seconds_before: f64,
+    last_step: u64,
+    last_seconds: f64,
+}
+
+impl Log {
+    fn new(files: RunLog, metrics: Vec<Metrics>, seconds_before: f64, step: u64) -> Self {
+        let (started, last_seconds) = (Instant::now(), seconds_before);
+        Self { files, metrics, started, seconds_before, last_step: step, last_seconds }
+    }
+
+    fn seconds(&self) -> f64 {
+        self.seconds_before + self.started.elapsed().as_secs_f64()
+    }
+
+    fn append(&mut self, metrics: Metrics) -> Result<()> {
+        self.metrics.push(metrics);
+        self.files.append(&metrics)
+    }
+}
