@@ -13,9 +13,11 @@ pub mod dataset;
 pub mod decode;
 mod files;
 pub mod loader;
+pub mod procedural;
 pub mod resize;
 mod select;
 pub mod socofing;
+pub mod socofing_bmp;
 pub mod source;
 pub mod split;
 #[cfg(test)]

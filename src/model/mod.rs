@@ -75,7 +75,8 @@ impl ModelConfig {
         }
         let below =
             (8..size.min(Self::MAX_IMAGE_SIZE + 1)).rev().find(|&s| split_size(s).is_some());
-        let above = (size.saturating_add(1)..=Self::MAX_IMAGE_SIZE).find(|&s| split_size(s).is_some());
+        let above =
+            (size.saturating_add(1)..=Self::MAX_IMAGE_SIZE).find(|&s| split_size(s).is_some());
         let near: Vec<String> = below.into_iter().chain(above).map(|s| s.to_string()).collect();
         Err(Error::Config(format!(
             "image size {size} cannot be built by doubling a map of 4, 5, 6 or 7 pixels (8 to {}): the nearest are {}",
