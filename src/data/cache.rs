@@ -3,6 +3,7 @@
 //! A cache file holds a magic number, the length of a JSON header, the header, the pixels and a
 //! CRC-32C over all of it. Files may be deleted at any time.
 
+use super::Reporter;
 use super::dataset::Images;
 use crate::error::{Error, Result};
 use crate::fsx::write_atomically;
@@ -73,7 +74,11 @@ impl Cache {
         let path = self.path(key);
         let file = match File::open(&path) {
             Ok(file) => file,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Lookup::Miss,
+            Err(e)
+                if [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&e.kind()) =>
+            {
+                return Lookup::Miss;
+            }
             Err(e) => return Lookup::Damaged(e.to_string()),
         };
         match read(file, key) {
@@ -100,6 +105,34 @@ impl Cache {
             file.write_all(&checksum(parts).to_le_bytes())
         })
     }
+}
+
+/// Takes the images of `key` from the cache, if there is one, or makes and stores them. A cache that
+/// fails costs time, never the run: one that cannot be written is given up with one warning.
+pub(super) fn cached(
+    cache: &mut Option<Cache>,
+    key: &str,
+    reporter: &mut dyn Reporter,
+    make: impl FnOnce(&mut dyn Reporter) -> Result<Images>,
+) -> Result<Images> {
+    let Some(kept) = cache else { return make(reporter) };
+    match kept.get(key) {
+        Lookup::Hit(images) => return Ok(images),
+        Lookup::Miss => {}
+        Lookup::Damaged(reason) => {
+            let path = kept.path(key);
+            reporter.warn(&format!(
+                "the images kept in {} cannot be used ({reason}); making them anew",
+                path.display()
+            ));
+        }
+    }
+    let images = make(reporter)?;
+    if let Err(e) = kept.put(key, &images) {
+        reporter.warn(&format!("{e}; the next start will make the images again"));
+        *cache = None;
+    }
+    Ok(images)
 }
 
 fn checksum(parts: [&[u8]; 4]) -> u32 {

@@ -1,7 +1,7 @@
 //! A folder or zip → images of one size: read, decode and resize on all cores, or take from the
 //! cache.
 
-use super::cache::{Cache, FORMAT_VERSION, Lookup};
+use super::cache::{FORMAT_VERSION, cached};
 use super::dataset::{Entry, Images, content_digest, hex};
 use super::decode::decode_then;
 use super::resize::resize_into;
@@ -44,10 +44,8 @@ pub fn load_files(
     let make = |reporter: &mut dyn Reporter| {
         decode_all(&source, &chosen, config, limits, &tolerance, listing.rejected, reporter)
     };
-    let images = match config.cache() {
-        Some(cache) => cached(&cache, &cache_key(root, config, &chosen), reporter, make)?,
-        None => make(reporter)?,
-    };
+    let key = cache_key(root, config, &chosen);
+    let images = cached(&mut config.cache(), &key, reporter, make)?;
     tolerance.check(&images.skipped)?;
     if images.entries.is_empty() {
         return Err(tolerance.too_many(&images.skipped));
@@ -59,32 +57,6 @@ pub fn load_files(
         let (all, total) = (images.skipped.len(), tolerance.total);
         reporter
             .warn(&format!("skipped {all} of {total} images in all; the first are named above"));
-    }
-    Ok(images)
-}
-
-/// Takes the images of `key` from the cache, or makes and stores them. A cache that fails costs time,
-/// never the run.
-pub(super) fn cached(
-    cache: &Cache,
-    key: &str,
-    reporter: &mut dyn Reporter,
-    make: impl FnOnce(&mut dyn Reporter) -> Result<Images>,
-) -> Result<Images> {
-    match cache.get(key) {
-        Lookup::Hit(images) => return Ok(images),
-        Lookup::Miss => {}
-        Lookup::Damaged(reason) => {
-            let path = cache.path(key);
-            reporter.warn(&format!(
-                "the cached images in {} cannot be used ({reason}); making them anew",
-                path.display()
-            ));
-        }
-    }
-    let images = make(reporter)?;
-    if let Err(e) = cache.put(key, &images) {
-        reporter.warn(&format!("{e}; the next start will decode the images again"));
     }
     Ok(images)
 }
@@ -141,13 +113,7 @@ fn decode_all(
     mut skipped: Vec<(PathBuf, String)>,
     reporter: &mut dyn Reporter,
 ) -> Result<Images> {
-    let mut images = Images {
-        size: config.size,
-        channels: config.channels,
-        entries: Vec::with_capacity(chosen.len()),
-        skipped: Vec::new(),
-        pixels: Vec::new(),
-    };
+    let mut images = Images::empty(config.size, config.size, config.channels);
     let length = images.image_len();
     let bytes = length.checked_mul(chosen.len());
     if bytes.is_none_or(|bytes| images.pixels.try_reserve_exact(bytes).is_err()) {

@@ -1,9 +1,10 @@
 //! Pixels → batches.
 //!
 //! [`load`] gives the images of a run as one block of bytes in memory: SOCOFing or any other images,
-//! from a folder or a zip. [`source`] finds the files, [`socofing`] reads their names, [`mod@decode`]
-//! and [`resize`] make pixels of them, [`cache`] keeps those. [`mod@split`] holds subjects out for
-//! evaluation; [`loader`] says which images make up a batch.
+//! from a folder or a zip, or prints drawn from a formula ([`procedural`]). [`source`] finds the
+//! files, [`socofing`] reads their names, [`mod@decode`] and [`resize`] make pixels of them,
+//! [`cache`] keeps those. [`mod@split`] holds subjects out for evaluation; [`loader`] says which
+//! images make up a batch.
 //!
 //! Nothing here prints: progress and warnings go to a [`Reporter`].
 
@@ -12,6 +13,7 @@ pub mod cache;
 pub mod dataset;
 pub mod decode;
 mod files;
+mod formula;
 pub mod loader;
 pub mod procedural;
 pub mod resize;
@@ -131,11 +133,15 @@ impl Reporter for () {
 /// more of them are unusable than allowed. A cache that cannot be used is a warning.
 pub fn load(config: &DataConfig, reporter: &mut dyn Reporter) -> Result<Dataset> {
     config.check()?;
-    let Some(root) = &config.source else {
-        return Err(Error::Config(
-            "there are no images to train on; name a folder or zip with --data".into(),
-        ));
+    let (images, label) = match &config.source {
+        Some(root) => {
+            let images = files::load_files(root, config, ReadLimits::default(), reporter)?;
+            (images, root.display().to_string())
+        }
+        None => {
+            let images = formula::load_formula(config, formula::SHARD, reporter)?;
+            (images, format!("the formula (seed {})", config.seed))
+        }
     };
-    let images = files::load_files(root, config, ReadLimits::default(), reporter)?;
-    Ok(Dataset::new(images, config, root.display().to_string()))
+    Ok(Dataset::new(images, config, label))
 }

@@ -1,7 +1,7 @@
 //! Whatever is wrong with the input, the message names the file and the reason, and nothing panics.
 
 use super::*;
-use crate::data::source::{ReadLimits, Source};
+use crate::data::source::{ReadLimits, Source, read_at_most};
 use crate::error::Error;
 use proptest::prelude::*;
 use std::path::PathBuf;
@@ -268,6 +268,15 @@ fn a_zip_that_lies_about_its_size_is_cut_short() {
     let (source, listing) = Source::open(&path, limits).unwrap();
     assert_eq!(listing.candidates[0].bytes, 10);
     assert!(source.read(&listing.candidates[0], limits).is_err());
+}
+
+/// Whatever a size field says, reading ends at the limit.
+#[test]
+fn an_endless_file_is_left_at_the_limit() {
+    let limits = ReadLimits { file_bytes: 1000, ..ReadLimits::default() };
+    let reason = read_at_most(std::io::repeat(7), 10, limits).unwrap_err();
+    assert!(reason.contains("more than the 1000"), "{reason}");
+    assert_eq!(read_at_most(&[7u8; 1000][..], 0, limits), Ok(vec![7; 1000]));
 }
 
 #[test]

@@ -45,6 +45,13 @@ fn a_96_by_103_file_is_cropped_for_its_frame_and_not_for_its_size() {
     let top_row = 138 + 102 * 96 * 4;
     bytes[top_row + 50 * 4] = 161;
     assert_eq!(gray_of(&bytes).dimensions(), (96, 103));
+    // The lines without the margin.
+    let lines = v5_bmp(96, 103, |x, y| match (x, y) {
+        (0, _) | (_, 0) => [160, 160, 160, 255],
+        (1, _) | (_, 1) => [105, 105, 105, 255],
+        _ => [print(x, y), print(x, y), print(x, y), 255],
+    });
+    assert_eq!(gray_of(&lines).dimensions(), (96, 103));
     // The frame without its alpha, as an editor would save it.
     let flat = plain_bmp(96, 103, |x, y| match (x, y) {
         (92.., _) | (_, 99..) => [0; 3],

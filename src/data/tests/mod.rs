@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod caching;
+mod drawn;
 mod formats;
 mod names;
 mod sources;
