@@ -41,7 +41,7 @@ pub enum Error {
     /// A value stopped being a finite number during training.
     #[error(
         "training diverged at step {step}: {place} holds a NaN or an infinity. \
-         The last good checkpoint is kept; resume from it with a lower --lr"
+         The last good checkpoint is kept; start a new run with a lower --lr"
     )]
     Diverged { step: u64, place: String },
 

@@ -64,8 +64,13 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) if is_broken_pipe(&e) => ExitCode::SUCCESS,
         Err(e) => {
-            output::note(format_args!("error: {e:#}"));
-            ExitCode::from(e.downcast_ref::<Error>().map_or(1, Error::exit_code))
+            let ours = e.downcast_ref::<Error>();
+            // Our messages name their cause already; others are printed with theirs.
+            match ours {
+                Some(error) => output::note(format_args!("error: {error}")),
+                None => output::note(format_args!("error: {e:#}")),
+            }
+            ExitCode::from(ours.map_or(1, Error::exit_code))
         }
     }
 }

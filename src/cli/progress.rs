@@ -88,16 +88,19 @@ impl Observer for Display {
         self.bar.set_prefix(format!("epoch {epoch}/{epochs}"));
         self.bar.set_position(progress.step);
         if self.line_is_due(progress.step == progress.total) {
-            let left = self.bar.eta().as_secs();
             let figures = self.metrics.as_ref().map(figures).unwrap_or_default();
+            let left = match self.bar.eta().as_secs() {
+                0 => String::new(),
+                seconds => format!(" {seconds} s left"),
+            };
             self.line(&format!(
-                "epoch {epoch}/{epochs} step {}/{} {left} s left {figures}",
+                "epoch {epoch}/{epochs} step {}/{}{left} {figures}",
                 progress.step, progress.total
             ));
         }
     }
 
-    fn logged(&mut self, _: &Progress, metrics: &Metrics) {
+    fn logged(&mut self, metrics: &Metrics) {
         self.metrics = Some(*metrics);
         self.bar.set_message(figures(metrics));
     }

@@ -81,7 +81,11 @@ impl RunDir {
             )));
         }
         let run = Self::lock(path)?;
-        fsx::remove_leftovers(path)?;
+        for folder in ["", "checkpoints", "samples"].map(|name| path.join(name)) {
+            if folder.is_dir() {
+                fsx::remove_leftovers(folder)?;
+            }
+        }
         Ok(run)
     }
 

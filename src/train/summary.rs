@@ -1,6 +1,7 @@
 //! What a configuration will build, before anything is built: layers, parameters, memory.
 
 use crate::backend::block::{Block, Direction};
+use crate::backend::ops::Activation;
 use crate::config::RunConfig;
 use crate::error::Result;
 use crate::model::{discriminator, generator};
@@ -75,11 +76,19 @@ impl Layer {
             Direction::ConvTranspose => "convT",
         };
         let norm = if block.norm { ", batch norm" } else { "" };
+        let activation = match block.activation {
+            // The loss takes D's last output as a logit: its sigmoid is part of the loss.
+            Activation::Identity => String::new(),
+            Activation::Relu => ", ReLU".into(),
+            Activation::LeakyRelu { slope } => format!(", LeakyReLU {slope}"),
+            Activation::Tanh => ", Tanh".into(),
+            Activation::Sigmoid => ", Sigmoid".into(),
+        };
         let [kernel, _] = g.kernel;
         let [stride, _] = g.stride;
         Self {
             name: format!("main.{index}"),
-            kind: format!("{name} {kernel}×{kernel} s{stride}{norm}, {:?}", block.activation),
+            kind: format!("{name} {kernel}×{kernel} s{stride}{norm}{activation}"),
             output: [out.n, out.c, out.h, out.w],
             parameters: g.filter().len() as u64 + if block.norm { 2 * u64::from(out.c) } else { 0 },
         }

@@ -1,8 +1,8 @@
 //! The loop around the training step: batches, cadence, checkpoints, stopping.
 //!
 //! Everything random is a function of (seed, step), so a run that stops and goes on computes the same
-//! numbers as one that never stopped. What a run must not lose is saved first: on any failure but
-//! divergence the present state is written before the error is returned.
+//! numbers as one that never stopped. On any failure but divergence the present state is saved before
+//! the error is returned.
 
 use super::log::{Metrics, RunLog, read_metrics};
 use super::plot;
@@ -41,7 +41,7 @@ pub trait Observer {
     /// A step is finished.
     fn stepped(&mut self, progress: &Progress);
     /// A line of metrics was written.
-    fn logged(&mut self, progress: &Progress, metrics: &Metrics);
+    fn logged(&mut self, metrics: &Metrics);
     /// Something the user should know: one line.
     fn note(&mut self, message: &str);
     /// Whether to save and stop now. Asked after every step.
@@ -51,7 +51,7 @@ pub trait Observer {
 impl Observer for () {
     fn started(&mut self, _: &Progress) {}
     fn stepped(&mut self, _: &Progress) {}
-    fn logged(&mut self, _: &Progress, _: &Metrics) {}
+    fn logged(&mut self, _: &Metrics) {}
     fn note(&mut self, _: &str) {}
     fn wants_to_stop(&self) -> bool {
         false
@@ -208,21 +208,22 @@ impl<'a, B: Backend> Trainer<'a, B> {
         Ok(log)
     }
 
-    /// Metrics, samples and checkpoints that are due.
+    /// Metrics, samples and checkpoints that are due: the checkpoint last, so that a process killed
+    /// in between makes the others again instead of missing them.
     fn after_step(&mut self, log: &mut Log, observer: &mut dyn Observer) -> Result<()> {
         let Progress { step, total, steps_per_epoch, .. } = self.progress;
-        observer.stepped(&self.progress);
-        if self.config.checkpoint_every.due(step, steps_per_epoch) {
-            self.save()?;
-        }
         if step.is_multiple_of(u64::from(self.config.log_every)) || step == total {
             let metrics = self.metrics(log)?;
             log.append(metrics)?;
-            observer.logged(&self.progress, &metrics);
+            observer.logged(&metrics);
         }
+        observer.stepped(&self.progress);
         if self.config.sample_every.due(step, steps_per_epoch) {
             self.sample(log)?;
             self.plot(log)?;
+        }
+        if self.config.checkpoint_every.due(step, steps_per_epoch) {
+            self.save()?;
         }
         Ok(())
     }

@@ -1,0 +1,8 @@
+//! The program as users meet it: the built binary, its files, its exit codes.
+
+mod bad_input;
+mod common;
+mod determinism;
+mod generate;
+mod survival;
+mod train;
