@@ -33,7 +33,7 @@ struct Contact {
 }
 
 impl Contact {
-    /// A contact area: nine in ten show the whole fingertip, the others a part of it.
+    /// A contact area: 22 of 25 show the whole fingertip, the others a part of it.
     fn draw(rng: &mut Sequence) -> Self {
         let mut contact = Self {
             x: rng.normal(0.0, 4.0),
@@ -131,8 +131,8 @@ impl Placement {
             stretch_x: rng.normal(1.0, 0.018),
             stretch_y: rng.normal(1.0, 0.018),
             shift: (
-                rng.normal(0.0, 5.0).clamp(-12.0, 12.0),
-                rng.normal(0.0, 5.0).clamp(-12.0, 12.0),
+                rng.normal(0.0, 6.0).clamp(-14.0, 14.0),
+                rng.normal(0.0, 6.0).clamp(-14.0, 14.0),
             ),
             bend_x: Field::smooth_noise(VIEW_WIDTH, VIEW_HEIGHT, 45.0, rng),
             bend_y: Field::smooth_noise(VIEW_WIDTH, VIEW_HEIGHT, 45.0, rng),
@@ -161,7 +161,7 @@ fn ink(master: &Master, condition: &Condition, rng: &mut Sequence) -> Field {
     let dryness = condition.dryness;
     let blob_height = 0.08 + 0.22 * dryness;
     let grain_height = 0.10 + 0.30 * dryness;
-    let mark_depth = 0.75 + 0.75 * dryness;
+    let mark_depth = 0.7 + 0.9 * dryness;
     let pressure = condition.pressure;
     Field::from_fn(VIEW_WIDTH, VIEW_HEIGHT, |column, row| {
         let (x, y) = placement.position(column, row);

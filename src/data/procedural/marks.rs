@@ -82,7 +82,7 @@ pub(super) fn mark(ridges: &mut Field, rng: &mut Sequence) -> Field {
 /// direction of the finger's own.
 fn draw_creases(marks: &mut Field, rng: &mut Sequence) {
     let age = rng.uniform();
-    let long = rng.below(4);
+    let long = rng.below(5);
     let short = (18.0 * age * age) as u32 + rng.below(3);
     let main = rng.normal(0.0, 0.5);
     for i in 0..long + short {
@@ -100,8 +100,8 @@ fn draw_creases(marks: &mut Field, rng: &mut Sequence) {
             direction,
             length,
             bend: rng.normal(0.0, 0.004),
-            width: if is_long { rng.range(1.0, 2.3) } else { rng.range(0.8, 1.5) },
-            depth: rng.range(0.7, 1.6),
+            width: if is_long { rng.range(1.0, 2.6) } else { rng.range(0.8, 1.6) },
+            depth: rng.range(1.0, 2.4),
         };
         line.draw(marks, rng);
     }

@@ -39,8 +39,10 @@ use crate::rng::Sequence;
 /// are relative to it.
 const VIEW: (f64, f64) = (240.0, 258.0);
 
-/// Root mean square of the random bending of the ridges, radians (4°).
-const BEND: f64 = 4.0 * PI / 180.0;
+/// Root mean square of the ridges' random bending over 24 pixels, radians (4°).
+const FINE_BEND: f64 = 4.0 * PI / 180.0;
+/// The same over 60 pixels (5°): what makes two loops with the same singular points differ.
+const BROAD_BEND: f64 = 5.0 * PI / 180.0;
 
 /// A core or a delta: its position in pixels at 500 ppi from the fingertip's centre, y upward, and
 /// the share λ of the turn that lies above it.
@@ -111,10 +113,12 @@ pub struct Orientation {
 impl Orientation {
     /// Draws the singular points and the bending of one finger of the class.
     pub fn draw(class: HenryClass, rng: &mut Sequence) -> Self {
-        let bend = {
-            let noise = Field::smooth_noise(HALF_WIDTH, HALF_HEIGHT, 12.0, rng);
-            Field { data: noise.data.iter().map(|v| v * BEND as f32).collect(), ..noise }
-        };
+        let mut noise = |sigma| Field::smooth_noise(HALF_WIDTH, HALF_HEIGHT, sigma, rng);
+        let (fine, broad) = (noise(12.0), noise(30.0));
+        let mut bend = fine;
+        for (bend, broad) in bend.data.iter_mut().zip(&broad.data) {
+            *bend = (FINE_BEND * f64::from(*bend) + BROAD_BEND * f64::from(*broad)) as f32;
+        }
         let (cores, deltas) = singular_points(class, rng);
         let arch = (class == HenryClass::Arch).then(|| Arch::draw(rng));
         Self { cores, deltas, arch, bend }
@@ -171,8 +175,8 @@ pub(super) fn half_position(column: usize, row: usize) -> (f64, f64) {
 
 /// Cores and deltas of one finger.
 fn singular_points(class: HenryClass, rng: &mut Sequence) -> (Vec<Singularity>, Vec<Singularity>) {
-    let core_x = rng.normal(0.0, 6.0);
-    let core_y = VIEW.1 * rng.range(0.02, 0.22);
+    let core_x = rng.normal(0.0, 9.0);
+    let core_y = VIEW.1 * rng.range(0.0, 0.23);
     let loop_core = Singularity { x: core_x, y: core_y, lambda: rng.range(0.58, 0.72) };
     let delta = |dx: f64, dy: f64| Singularity { x: core_x + dx, y: core_y + dy, lambda: 0.5 };
     match class {
@@ -182,10 +186,10 @@ fn singular_points(class: HenryClass, rng: &mut Sequence) -> (Vec<Singularity>, 
             (vec![loop_core], vec![below])
         }
         HenryClass::LeftLoop => {
-            (vec![loop_core], vec![delta(rng.range(55.0, 95.0), -rng.range(55.0, 100.0))])
+            (vec![loop_core], vec![delta(rng.range(48.0, 100.0), -rng.range(50.0, 108.0))])
         }
         HenryClass::RightLoop => {
-            (vec![loop_core], vec![delta(-rng.range(55.0, 95.0), -rng.range(55.0, 100.0))])
+            (vec![loop_core], vec![delta(-rng.range(48.0, 100.0), -rng.range(50.0, 108.0))])
         }
         HenryClass::Whorl => {
             // One whorl in five is a double loop: its cores stand beside each other as well.

@@ -9,7 +9,7 @@
 //! With u across the ridges, w along them and f the ridge frequency:
 //!
 //! ```text
-//! even(u, w) = exp(−(u²/2s² + w²/2(es)²)) cos(2πfu)      s = 0.4036/f, e = 1.15
+//! even(u, w) = exp(−(u²/2s² + w²/2(es)²)) cos(2πfu)      s = 0.4036/f, e = 1.4
 //! odd(u, w)  = the same with sin
 //! ```
 //!
@@ -47,9 +47,9 @@ const TAPS: usize = ROWS * LANES;
 
 const ITERATIONS: usize = 9;
 /// How much longer than wide a kernel's Gaussian is.
-const ELONGATION: f64 = 1.15;
-/// 32 random bits below this make a seed: 1.6 % of the pixels at 250 ppi.
-const SEEDS_BELOW: u32 = (0.016 * u32::MAX as f64) as u32;
+const ELONGATION: f64 = 1.4;
+/// 32 random bits below this make a seed: 1 % of the pixels at 250 ppi.
+const SEEDS_BELOW: u32 = (0.010 * u32::MAX as f64) as u32;
 
 type Kernel = [f32; TAPS];
 

@@ -1,11 +1,11 @@
 //! Many prints at once: rendered on all threads, delivered in order, a few at a time.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use image::GrayImage;
 use rayon::prelude::*;
 
-use super::{Finger, HenryClass, SynthLabel, check_size};
+use super::{Finger, HenryClass, Master, SynthLabel, check_size};
 use crate::error::{Error, Result};
 
 /// A set of prints: fingers 0, 1, 2 … of a population with the same number of impressions each.
@@ -61,24 +61,14 @@ impl SynthSet {
         mut sink: impl FnMut(SynthPrint) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         self.check()?;
-        let per_finger = u64::from(self.impressions);
-        // Enough prints in flight to keep every thread busy while the slowest finger of a batch ends.
-        let batch = (16 * rayon::current_num_threads()) as u64;
+        // Enough prints in flight to keep every thread busy while the slowest of a batch ends.
+        let batch = 16 * rayon::current_num_threads() as u64;
         let mut first = 0;
         while first < self.count {
-            let last = self.count.min(first + batch.next_multiple_of(per_finger));
-            let fingers = first / per_finger..last.div_ceil(per_finger);
-            let rendered: Vec<Result<Vec<SynthPrint>>> = fingers
-                .into_par_iter()
-                .map(|finger| {
-                    self.prints_of(finger as u32, per_finger.min(last - finger * per_finger))
-                })
-                .collect();
-            for prints in rendered {
-                for print in prints? {
-                    if sink(print)?.is_break() {
-                        return Ok(());
-                    }
+            let last = self.count.min(first.saturating_add(batch));
+            for print in self.render_batch(first..last) {
+                if sink(print?)?.is_break() {
+                    return Ok(());
                 }
             }
             first = last;
@@ -86,18 +76,27 @@ impl SynthSet {
         Ok(())
     }
 
-    /// The first `impressions` prints of one finger.
-    fn prints_of(&self, index: u32, impressions: u64) -> Result<Vec<SynthPrint>> {
-        let finger = match self.class {
+    /// Renders some of the set's prints: first their fingers on all threads, then each impression,
+    /// so that many impressions of one finger are shared among the threads too.
+    fn render_batch(&self, prints: Range<u64>) -> Vec<Result<SynthPrint>> {
+        let per_finger = u64::from(self.impressions);
+        let first = prints.start / per_finger;
+        let fingers = (first..prints.end.div_ceil(per_finger)).into_par_iter();
+        let masters: Vec<Master> =
+            fingers.map(|finger| self.finger(finger as u32).grow()).collect();
+        let render = |print: u64| {
+            let master = &masters[(print / per_finger - first) as usize];
+            let number = (print % per_finger) as u32 + 1;
+            let image = master.impression(number, self.width, self.height)?;
+            Ok(SynthPrint { image, label: master.finger().label(number) })
+        };
+        prints.into_par_iter().map(render).collect()
+    }
+
+    fn finger(&self, index: u32) -> Finger {
+        match self.class {
             Some(class) => Finger::with_class(self.seed, index, class),
             None => Finger::new(self.seed, index),
-        };
-        let master = finger.grow();
-        (1..=impressions as u32)
-            .map(|number| {
-                let image = master.impression(number, self.width, self.height)?;
-                Ok(SynthPrint { image, label: finger.label(number) })
-            })
-            .collect()
+        }
     }
 }

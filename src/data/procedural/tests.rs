@@ -44,6 +44,18 @@ fn a_print_depends_only_on_seed_finger_and_impression() {
     assert_eq!(images.len(), 24, "every print is another");
 }
 
+/// More impressions than are rendered at a time.
+#[test]
+fn many_impressions_of_one_finger_are_the_same_as_each_alone() {
+    let prints = render(&set(20, 32, 32, 40), 1);
+    let master = Finger::new(11, 0).grow();
+    for (number, print) in (1..).zip(&prints) {
+        assert_eq!(print.label, master.finger().label(number));
+        assert_eq!(print.image, master.impression(number, 32, 32).unwrap());
+    }
+    assert_eq!(prints.len(), 20);
+}
+
 #[test]
 fn a_sink_that_breaks_stops_the_set() {
     let mut seen = 0;
