@@ -134,17 +134,21 @@ pub enum Write {
 
 /// `c = a·b` or `c += a·b` on the calling thread.
 ///
-/// Where `c` has at least two columns, a row's bits depend on that row of `a` and on `b` only: not
-/// on its place, nor on how many rows there are. So an image's numbers do not depend on its batch.
+/// A row's bits depend on that row of `a` and on `b` only: not on its place, nor on how many rows
+/// there are. So an image's numbers do not depend on its batch. The `gemm` crate promises that for
+/// products of ordinary size, but has other paths, with other orders of summation, for vectors and
+/// for small products; this function keeps to the one.
 pub fn multiply(c: &mut MatMut<'_>, write: Write, a: Mat<'_>, b: Mat<'_>) {
     assert!(a.rows == c.rows && b.cols == c.cols && a.cols == b.rows, "matrix product");
-    if c.cols > 1 && c.rows == 1 {
+    if c.rows == 1 {
         return multiply_single_row(c, write, a, b);
     }
-    // The `gemm` crate's path for small products sums in another order; it needs both operands
-    // contiguous along the depth, so hand it a `b` that is not.
-    let small = c.rows * c.cols <= SMALL_PRODUCT && c.cols > 1;
-    if small && a.col_stride == 1 && b.row_stride == 1 && b.cols > 1 {
+    if c.cols == 1 {
+        return multiply_single_column(c, write, a, b);
+    }
+    // The path for small products wants both operands contiguous along the depth.
+    let small = c.rows * c.cols <= SMALL_PRODUCT;
+    if small && a.col_stride == 1 && b.row_stride == 1 {
         let copy: Vec<f32> =
             (0..b.rows).flat_map(|r| (0..b.cols).map(move |k| b.at(r, k))).collect();
         return multiply_by_depth(c, write, a, Mat::new(&copy, b.rows, b.cols, b.cols));
@@ -152,14 +156,23 @@ pub fn multiply(c: &mut MatMut<'_>, write: Write, a: Mat<'_>, b: Mat<'_>) {
     multiply_by_depth(c, write, a, b);
 }
 
-/// A single row would become a matrix-vector product with its own order of summation: compute it
-/// twice, as two rows.
+/// Computes a single row twice, as the two rows of a matrix.
 fn multiply_single_row(c: &mut MatMut<'_>, write: Write, a: Mat<'_>, b: Mat<'_>) {
-    let cols = c.cols;
-    let mut twice = c.rows_mut(0, 1).repeat(2);
+    let (cols, row) = (c.cols, c.rows_mut(0, 1));
+    let mut twice = row.repeat(2);
     let row_twice = Mat { rows: 2, row_stride: 0, ..a };
     multiply(&mut MatMut::new(&mut twice, 2, cols), write, row_twice, b);
-    c.rows_mut(0, 1).copy_from_slice(&twice[..cols]);
+    row.copy_from_slice(&twice[..cols]);
+}
+
+/// Computes a single column twice, as the two columns of a matrix.
+fn multiply_single_column(c: &mut MatMut<'_>, write: Write, a: Mat<'_>, b: Mat<'_>) {
+    let mut twice: Vec<f32> = (0..c.rows).flat_map(|row| [c.rows_mut(row, 1)[0]; 2]).collect();
+    let column_twice = Mat { cols: 2, col_stride: 0, ..b };
+    multiply(&mut MatMut::new(&mut twice, c.rows, 2), write, a, column_twice);
+    for (row, pair) in twice.chunks_exact(2).enumerate() {
+        c.rows_mut(row, 1)[0] = pair[0];
+    }
 }
 
 fn multiply_by_depth(c: &mut MatMut<'_>, write: Write, a: Mat<'_>, b: Mat<'_>) {
