@@ -108,27 +108,26 @@ impl Cache {
 }
 
 /// Takes the images of `key` from the cache, if there is one, or makes and stores them. A cache that
-/// fails costs time, never the run: one that cannot be written is given up with one warning.
+/// fails costs time, never the run: one that cannot be written is given up with one warning. `make`
+/// gets the cache for what it keeps itself.
 pub(super) fn cached(
     cache: &mut Option<Cache>,
     key: &str,
     reporter: &mut dyn Reporter,
-    make: impl FnOnce(&mut dyn Reporter) -> Result<Images>,
+    make: impl FnOnce(&mut Option<Cache>, &mut dyn Reporter) -> Result<Images>,
 ) -> Result<Images> {
-    let Some(kept) = cache else { return make(reporter) };
-    match kept.get(key) {
-        Lookup::Hit(images) => return Ok(images),
-        Lookup::Miss => {}
-        Lookup::Damaged(reason) => {
-            let path = kept.path(key);
+    match cache.as_ref().map(|kept| (kept.get(key), kept.path(key))) {
+        Some((Lookup::Hit(images), _)) => return Ok(images),
+        None | Some((Lookup::Miss, _)) => {}
+        Some((Lookup::Damaged(reason), path)) => {
             reporter.warn(&format!(
                 "the images kept in {} cannot be used ({reason}); making them anew",
                 path.display()
             ));
         }
     }
-    let images = make(reporter)?;
-    if let Err(e) = kept.put(key, &images) {
+    let images = make(cache, reporter)?;
+    if let Some(Err(e)) = cache.as_ref().map(|kept| kept.put(key, &images)) {
         reporter.warn(&format!("{e}; the next start will make the images again"));
         *cache = None;
     }

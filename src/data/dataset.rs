@@ -43,27 +43,27 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 /// Images of one size, before the split: what the cache keeps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Images {
-    pub height: u32,
-    pub width: u32,
+    /// Height and width.
+    pub size: u32,
     /// 1 or 3.
     pub channels: u32,
     pub entries: Vec<Entry>,
     /// Images that could not be used, with the reason.
     pub skipped: Vec<(PathBuf, String)>,
-    /// `[entries, height, width, channels]`, row by row.
+    /// `[entries, size, size, channels]`, row by row.
     #[serde(skip)]
     pub pixels: Vec<u8>,
 }
 
 impl Images {
     /// No images yet.
-    pub(super) fn empty(height: u32, width: u32, channels: u32) -> Self {
-        Self { height, width, channels, entries: vec![], skipped: vec![], pixels: vec![] }
+    pub(super) fn empty(size: u32, channels: u32) -> Self {
+        Self { size, channels, entries: vec![], skipped: vec![], pixels: vec![] }
     }
 
     /// Bytes of one image; 0 if that number does not fit.
     pub fn image_len(&self) -> usize {
-        let sides = [self.height, self.width, self.channels];
+        let sides = [self.size, self.size, self.channels];
         sides.iter().try_fold(1, |len: usize, &side| len.checked_mul(side as usize)).unwrap_or(0)
     }
 
@@ -120,7 +120,7 @@ impl Dataset {
         Self {
             fingerprint: fingerprint(&images),
             count: images.entries.len(),
-            size: images.height,
+            size: images.size,
             channels: images.channels,
             train,
             held_out,
@@ -196,8 +196,7 @@ fn thousands(number: usize) -> String {
 
 fn fingerprint(images: &Images) -> String {
     let mut hash = Sha256::new();
-    hash.update(images.height.to_le_bytes());
-    hash.update(images.width.to_le_bytes());
+    hash.update(images.size.to_le_bytes());
     hash.update(images.channels.to_le_bytes());
     for entry in &images.entries {
         let name = match (entry.print, entry.level) {

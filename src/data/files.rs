@@ -41,7 +41,7 @@ pub fn load_files(
     }
     let tolerance = Tolerance::new(root, config, chosen.len() + listing.rejected.len());
     tolerance.check(&listing.rejected)?;
-    let make = |reporter: &mut dyn Reporter| {
+    let make = |_: &mut _, reporter: &mut dyn Reporter| {
         decode_all(&source, &chosen, config, limits, &tolerance, listing.rejected, reporter)
     };
     let key = cache_key(root, config, &chosen);
@@ -113,7 +113,7 @@ fn decode_all(
     mut skipped: Vec<(PathBuf, String)>,
     reporter: &mut dyn Reporter,
 ) -> Result<Images> {
-    let mut images = Images::empty(config.size, config.size, config.channels);
+    let mut images = Images::empty(config.size, config.channels);
     let length = images.image_len();
     let bytes = length.checked_mul(chosen.len());
     if bytes.is_none_or(|bytes| images.pixels.try_reserve_exact(bytes).is_err()) {

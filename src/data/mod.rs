@@ -49,7 +49,7 @@ pub struct DataConfig {
     pub size: u32,
     /// 1 (gray) or 3 (RGB).
     pub channels: u32,
-    /// How images that are not square become so.
+    /// How images that are not square become so; prints from the formula are drawn square.
     pub fit: Fit,
     /// Fail on the first unusable image instead of skipping it.
     pub strict: bool,
