@@ -205,6 +205,48 @@ fn a_bare_state_dict_says_its_own_architecture() {
     assert_eq!(source.model, ModelConfig { image_size: 12, channels: 1, nz: 3, ngf: 2, ndf: 2 });
 }
 
+/// The golden files hold the state dicts of PyTorch's own networks: names and shapes must be ours.
+#[test]
+fn pytorchs_state_dicts_have_our_names_and_shapes() {
+    let golden = "tests/golden/data/dcgan_nc3_inputs.safetensors";
+    let golden = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(golden)).unwrap();
+    let golden = SafeTensors::deserialize(&golden).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.safetensors");
+    let generator = golden.iter().filter_map(|(name, view)| {
+        let view = TensorView::new(view.dtype(), view.shape().to_vec(), view.data()).unwrap();
+        Some((name.strip_prefix("init.G.")?.to_owned(), view))
+    });
+    std::fs::write(&path, safetensors::serialize(generator, None).unwrap()).unwrap();
+    let mut file = WeightFile::open(&path).unwrap();
+    let source = generator_source(&file, false).unwrap();
+    let model = ModelConfig { image_size: 64, channels: 3, nz: 16, ngf: 8, ndf: 8 };
+    assert_eq!(source, Source { model, prefix: String::new() });
+    load_generator(&Reference, &mut file, &source).unwrap();
+
+    let hyper = crate::train::Hyper { model, ..config().hyper() };
+    write(
+        &path,
+        &Meta::new(1, String::new(), String::new()),
+        &Gan::new(Reference, hyper).unwrap().state().unwrap(),
+    )
+    .unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    let ours = SafeTensors::deserialize(&bytes).unwrap();
+    for (theirs, prefix) in [("init.G.", "generator."), ("init.D.", "discriminator.")] {
+        let shapes = |file: &SafeTensors, prefix: &str| {
+            let mut shapes: Vec<_> = file
+                .iter()
+                .filter_map(|(n, v)| Some((n.strip_prefix(prefix)?.to_owned(), v.shape().to_vec())))
+                .filter(|(name, _)| !name.ends_with("num_batches_tracked"))
+                .collect();
+            shapes.sort();
+            shapes
+        };
+        assert_eq!(shapes(&ours, prefix), shapes(&golden, theirs));
+    }
+}
+
 #[test]
 fn networks_that_are_no_dcgan_generator_are_refused() {
     let folder = tempfile::tempdir().unwrap();

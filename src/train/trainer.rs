@@ -10,7 +10,7 @@ use super::run_dir::RunDir;
 use super::step::{Gan, Losses, Weights};
 use crate::backend::Backend;
 use crate::checkpoint::{Meta, Store, WeightFile};
-use crate::config::RunConfig;
+use crate::config::{RawConfig, RunConfig};
 use crate::data::{BatchOrder, Dataset};
 use crate::error::{Error, Result};
 use crate::rng::{Philox, Stream};
@@ -19,7 +19,7 @@ use crate::sample::image::to_image;
 use crate::sample::stream::batch_for;
 use crate::sample::writer::{Format, write_image};
 use image::DynamicImage;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Where a run stands.
@@ -147,6 +147,7 @@ impl<'a, B: Backend> Trainer<'a, B> {
                  pixels differ); give the same --data, or start a new run",
             ));
         }
+        self.check_config(&path, &meta.config)?;
         if meta.step >= self.progress.total {
             return Err(Error::Config(format!(
                 "the run has finished its {} steps ({} were asked for); to go on, raise --steps or \
@@ -159,6 +160,25 @@ impl<'a, B: Backend> Trainer<'a, B> {
         self.progress.resumed_at = meta.step;
         self.saved = Some((meta.step, path));
         Ok(())
+    }
+
+    /// The checkpoint carries the configuration it was trained with, so an edited `config.toml` does
+    /// not pass for it.
+    fn check_config(&self, path: &Path, trained: &str) -> Result<()> {
+        let trained = RawConfig::from_toml(trained)
+            .map_err(Error::Config)
+            .and_then(RunConfig::new)
+            .map_err(|e| Error::checkpoint(path, format!("its configuration is invalid: {e}")))?;
+        let changes = trained.changes_that_resuming_forbids(self.config);
+        if changes.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Config(format!(
+            "{}/config.toml is not what {} was trained with; these settings differ:\n  {}",
+            self.run.path().display(),
+            path.display(),
+            changes.join("\n  ")
+        )))
     }
 
     /// Trains to the end of the run or until the observer wants to stop, then saves.

@@ -62,6 +62,12 @@ fn resuming_refuses_what_would_change_the_numbers() {
     place.refuse("train --resume run", 2, &["finished its 2 steps", "--steps"]);
     place.refuse("train --resume run --out other", 2, &["--out"]);
     place.refuse("train --resume nowhere", 2, &["nowhere", "config.toml"]);
+    let config = std::fs::read_to_string(place.path("run/config.toml")).unwrap();
+    let edited = config.replace("beta1 = 0.5", "beta1 = 0.6");
+    assert_ne!(edited, config);
+    std::fs::write(place.path("run/config.toml"), edited).unwrap();
+    place.refuse("train --resume run --steps 4", 2, &["config.toml", "beta1: 0.5 in the run, 0.6"]);
+    std::fs::write(place.path("run/config.toml"), config).unwrap();
     std::fs::remove_file(place.path("images/07.png")).unwrap();
     place.refuse("train --resume run --steps 4", 3, &["not the images the run was started with"]);
 }

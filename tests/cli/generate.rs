@@ -73,6 +73,34 @@ fn grids_formats_and_walks_are_written() {
     assert_eq!(decoder.into_frames().count(), 5);
 }
 
+/// The most memory a process has had so far, in KiB.
+#[cfg(target_os = "linux")]
+fn peak_memory(id: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn many_prints_need_no_more_memory_than_few() {
+    let place = trained();
+    let peak = |count: u32| {
+        let args = format!("generate --from run --count {count} --threads 1 --out many{count}");
+        let mut child = place.command(&args).stdout(std::process::Stdio::null()).spawn().unwrap();
+        let mut peak = 0;
+        while child.try_wait().unwrap().is_none() {
+            peak = peak_memory(child.id()).unwrap_or(0).max(peak);
+            std::thread::sleep(std::time::Duration::from_micros(200));
+        }
+        assert_eq!(place.names(&format!("many{count}")).len(), count as usize);
+        peak
+    };
+    let (few, many) = (peak(200), peak(4000));
+    // 3,800 more prints are 3.9 MB as bytes and 15.6 MB as numbers.
+    assert!(few > 0 && many < few + 1500, "{few} KiB for 200 prints, {many} KiB for 4000");
+}
+
 #[test]
 fn raw_weights_differ_from_their_average() {
     let place = trained();

@@ -97,15 +97,14 @@ fn a_run_that_is_killed_again_and_again_ends_as_if_it_never_was() {
         assert!(now > step, "round {round}: {now} after {step}");
         step = now;
     }
-    // Straight to the step after the last, with checkpoints as rare as can be.
-    let config = std::fs::read_to_string(run.join("config.toml")).unwrap();
-    let total = step + 1;
-    let config = config.replace("steps = 1000000", &format!("steps = {total}"));
-    std::fs::write(run.join("config.toml"), config).unwrap();
-    place.succeed("train --resume run");
-    place.train(&format!(
-        "--steps {total} --checkpoint-every never --sample-every never --out whole"
-    ));
+    let child = place.command(resume).stderr(Stdio::null()).spawn().unwrap();
+    wait_for_step(&run, step);
+    signal(&child, "-INT");
+    assert!(child.wait_with_output().unwrap().status.success());
+    let total = load(&run);
+    // Without checkpoints on the way.
+    let rare = "--checkpoint-every never --sample-every never";
+    place.train(&format!("--steps {total} {rare} --out whole"));
     assert_eq!(place.losses("run"), place.losses("whole"));
     assert_eq!(place.tensors("run"), place.tensors("whole"));
     let leftovers: Vec<_> = ["run", "run/checkpoints", "run/samples"]
