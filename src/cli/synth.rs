@@ -46,7 +46,7 @@ pub struct Args {
     #[arg(long, value_name = "WxH", default_value = "96x103", value_parser = parse_size)]
     size: (u32, u32),
 
-    /// Chooses the population; the same seed gives the same prints on any machine
+    /// Chooses the population: the same seed gives the same prints
     #[arg(long, value_name = "S", default_value_t = 0)]
     seed: u64,
 

@@ -1,7 +1,9 @@
 //! Scalar fields on a pixel grid: the arithmetic under the ridges and the impressions.
 //!
-//! Hot loops use additions, multiplications and divisions only. IEEE 754 rounds those the same way
-//! everywhere, so a print does not depend on the vector width or the C library of the machine.
+//! Loops over pixels use additions, multiplications, divisions and square roots, which IEEE 754
+//! rounds the same way everywhere: no print depends on the vector width or the number of threads.
+//! Sines and logarithms come from the system's library in f64 and are rounded to f32, so a library
+//! that differs in a last bit changes few prints, by single grey levels.
 
 use crate::rng::Sequence;
 

@@ -10,6 +10,12 @@
 //! Steps 1–4 are a [`Master`] at 500 ppi; step 5 renders it at any size. Every number is drawn from
 //! (seed, finger, impression) alone, so a print is the same whatever is rendered before or beside
 //! it. Nothing comes from any person's finger.
+//!
+//! What is published is the method; sizes, rates and placements are this project's choices, made by
+//! looking at prints and by measuring them. With NIST's tools (NBIS, NFIQ 2) on 80 prints of 90 × 97
+//! pixels, enlarged 2.5 times: minutiae 32/49/63 at the 10th, 50th and 90th percentile (SOCOFing:
+//! 33/43/56), NFIQ 2 score 26/36/45 (21/35/46), bifurcations 37 % (40 %), scores of different
+//! fingers 9 at the median and 32 at the 99th percentile (9 and 24).
 
 mod field;
 mod impression;
