@@ -33,6 +33,7 @@ Examples:
   dermaglyph train                                     fingerprints in minutes, from no data at all
   dermaglyph train --preset seed --data SOCOFing.zip   the published network on real prints
   dermaglyph generate --from runs/quick-001 --seeds 0-63 --grid 8x8 --out prints.png
+  dermaglyph synth --count 1000 --out prints           prints from a formula, with labels
 
 Exit codes:
   0  done, or stopped by Ctrl-C with everything saved

@@ -73,7 +73,7 @@ impl Reporter for Display {
 
 impl Observer for Display {
     fn started(&mut self, progress: &Progress) {
-        self.bar.set_style(style("{prefix} {wide_bar} {pos}/{len} {eta_precise} {msg}"));
+        self.bar.set_style(style("{prefix} {bar:12} {pos}/{len} {eta} {msg}"));
         self.bar.reset();
         self.bar.set_length(progress.total);
         self.bar.set_position(progress.step);
@@ -122,8 +122,8 @@ fn epochs(progress: &Progress) -> (u64, u64) {
 
 fn figures(m: &Metrics) -> String {
     format!(
-        "{:.0} images/s D {:.3} G {:.3} D(x) {:.2} D(G(z)) {:.2}→{:.2}",
-        m.images_per_second, m.loss_d, m.loss_g, m.d_x, m.d_g_z1, m.d_g_z2
+        "D {:.3} G {:.3} D(x) {:.2} D(G(z)) {:.2}→{:.2} {:.0} images/s",
+        m.loss_d, m.loss_g, m.d_x, m.d_g_z1, m.d_g_z2, m.images_per_second
     )
 }
 

@@ -30,7 +30,7 @@ pub struct Metrics {
     /// Wall-clock time spent training, in seconds, over all sessions of the run.
     #[serde(deserialize_with = "null_is_nan")]
     pub seconds: f64,
-    /// Training images per second since the line before.
+    /// Training images per second since the line before; pictures and checkpoints are not counted.
     #[serde(deserialize_with = "null_is_nan")]
     pub images_per_second: f64,
     /// D's loss: `loss_d_real + loss_d_fake`.

@@ -238,6 +238,7 @@ impl<'a, B: Backend> Trainer<'a, B> {
             observer.logged(&metrics);
         }
         observer.stepped(&self.progress);
+        let pause = Instant::now();
         if self.config.sample_every.due(step, steps_per_epoch) {
             self.sample(log)?;
             self.plot(log)?;
@@ -245,6 +246,7 @@ impl<'a, B: Backend> Trainer<'a, B> {
         if self.config.checkpoint_every.due(step, steps_per_epoch) {
             self.save()?;
         }
+        log.paused += pause.elapsed().as_secs_f64();
         Ok(())
     }
 
@@ -294,8 +296,8 @@ impl<'a, B: Backend> Trainer<'a, B> {
         let Progress { step, steps_per_epoch, .. } = self.progress;
         let batch = u64::from(self.config.batch_size);
         let seconds = log.seconds();
-        let (steps, elapsed) = (step - log.last_step, seconds - log.last_seconds);
-        (log.last_step, log.last_seconds) = (step, seconds);
+        let (steps, elapsed) = (step - log.last_step, seconds - log.last_seconds - log.paused);
+        (log.last_step, log.last_seconds, log.paused) = (step, seconds, 0.0);
         Ok(Metrics {
             step,
             epoch: step as f64 / steps_per_epoch as f64,
@@ -383,12 +385,15 @@ struct Log {
     seconds_before: f64,
     last_step: u64,
     last_seconds: f64,
+    /// Seconds since the last line that went into pictures and checkpoints: they would hide how fast
+    /// the steps are.
+    paused: f64,
 }
 
 impl Log {
     fn new(files: RunLog, metrics: Vec<Metrics>, seconds_before: f64, step: u64) -> Self {
         let (started, last_seconds) = (Instant::now(), seconds_before);
-        Self { files, metrics, started, seconds_before, last_step: step, last_seconds }
+        Self { files, metrics, started, seconds_before, last_step: step, last_seconds, paused: 0.0 }
     }
 
     fn seconds(&self) -> f64 {
