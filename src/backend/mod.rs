@@ -20,7 +20,7 @@
 //! | precision | the backend's own; statistics, losses, Adam state and EMA at least f32 |
 //! | the step number | lives in a one-element buffer on the device ([`Backend::advance`]), so that a whole step can be recorded once and replayed; exact up to 2²⁴ steps |
 //!
-//! A DCGAN is a list of blocks [conv | transposed conv] → [batch norm] → [activation]. The block
+//! A DCGAN is a list of blocks conv or transposed conv → batch norm → activation. The block
 //! methods at the end of the trait are provided ones, composed from the primitives: they are the
 //! network's mathematics in reading order, and what a backend overrides where it can fuse.
 

@@ -4,11 +4,11 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`buffer`] | tensors, channels innermost; the way to PyTorch's order and back |
-//! | [`columns`] | convolution as a matrix product |
-//! | [`conv`] | its three passes |
-//! | [`gemm`] | the matrix product, and all unsafe code |
-//! | [`batch_norm`], [`activation`], [`loss`], [`adam`], [`input`] | the other ops |
+//! | `buffer.rs` | tensors, channels innermost; the way to PyTorch's order and back |
+//! | `columns.rs` | convolution as a matrix product |
+//! | `conv.rs` | its three passes |
+//! | `gemm.rs` | the matrix product, and all unsafe code |
+//! | `batch_norm.rs`, `activation.rs`, `loss.rs`, `adam.rs`, `input.rs` | the other ops |
 //!
 //! **The same bits for any number of threads.** Work is cut into pieces whose sizes depend on shapes
 //! alone, every sum has one order, and no two threads add to one number. In evaluation mode an image

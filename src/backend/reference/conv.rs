@@ -2,7 +2,7 @@
 //!
 //! All three passes visit the same terms `w[o,c,k,l] · x[n,c,r,s] · y[n,o,i,j]`, where
 //! `r = i·stride + k − pad`, and differ only in which of the three factors they sum for. So they
-//! share one loop nest, [`for_each_term`].
+//! share one loop nest, `for_each_term`.
 
 use crate::shape::ConvGeometry;
 
