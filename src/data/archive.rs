@@ -4,7 +4,7 @@ use super::source::{Listing, Place, ReadLimits, read_at_most};
 use crate::error::{Error, Result};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use zip::ZipArchive;
 
@@ -14,7 +14,6 @@ const RATIO_FROM: u64 = 1 << 20;
 /// An opened zip whose entries can be read from many threads.
 #[derive(Debug)]
 pub struct Archive {
-    path: PathBuf,
     zip: ZipArchive<SharedFile>,
 }
 
@@ -27,12 +26,7 @@ impl Archive {
             Error::data(path, format!("the zip archive is damaged ({e}); download it again"))
         })?;
         let listing = list(path, &zip, limits)?;
-        Ok((Self { path: path.to_owned(), zip }, listing))
-    }
-
-    /// The archive's own path.
-    pub fn path(&self) -> &Path {
-        &self.path
+        Ok((Self { zip }, listing))
     }
 
     /// Inflates one entry in memory.

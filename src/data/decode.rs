@@ -26,16 +26,6 @@ pub enum Raster {
     Rgb(RgbImage),
 }
 
-impl Raster {
-    /// Width and height in pixels.
-    pub fn dimensions(&self) -> (u32, u32) {
-        match self {
-            Self::Gray(image) => image.dimensions(),
-            Self::Rgb(image) => image.dimensions(),
-        }
-    }
-}
-
 /// Decodes PNG, JPEG, BMP or TIFF, by content and not by file name.
 ///
 /// The frame of a SOCOFing file is cut off; other images with an alpha channel are laid on white,

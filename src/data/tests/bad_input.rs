@@ -217,6 +217,21 @@ fn an_encrypted_zip_says_that_it_is() {
 }
 
 #[test]
+fn entries_of_one_name_are_noted() {
+    let root = tempfile::tempdir().unwrap();
+    let mut bytes = zip_of(&pictures(5));
+    let names: Vec<usize> =
+        (0..bytes.len() - 7).filter(|&at| bytes[at..].starts_with(b"p04.png")).collect();
+    assert_eq!(names.len(), 2);
+    for at in names {
+        bytes[at + 2] = b'3';
+    }
+    let (set, warnings) = load_heard(&config(&zip_at(&root, &bytes)));
+    assert_eq!(set.unwrap().count, 4);
+    assert!(warnings.len() == 1 && warnings[0].contains("the same name"), "{warnings:?}");
+}
+
+#[test]
 fn names_that_leave_the_archive_are_rejected() {
     let root = tempfile::tempdir().unwrap();
     let mut files = pictures(40);
