@@ -70,6 +70,25 @@ fn an_interrupt_finishes_the_step_saves_and_says_how_to_go_on() {
 }
 
 #[test]
+fn a_second_interrupt_stops_at_once() {
+    let place = Place::new();
+    // Steps of many seconds: f64 loops on one core.
+    let slow = "train --preset quick --data images --no-cache --device reference --batch-size 32 \
+        --grid 1x1 --out run";
+    let mut child = place.command(slow).stderr(Stdio::null()).spawn().unwrap();
+    let started = Instant::now();
+    while !place.path("run/samples/step-0000000.png").exists() {
+        assert!(started.elapsed() < Duration::from_secs(60), "training does not start");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    signal(&child, "-INT");
+    std::thread::sleep(Duration::from_millis(200));
+    signal(&child, "-INT");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(load(&place.path("run")), 0);
+}
+
+#[test]
 fn two_processes_cannot_share_a_run() {
     let place = Place::new();
     let mut child = place.command(ENDLESS).stderr(Stdio::null()).spawn().unwrap();
