@@ -62,7 +62,7 @@ def to_torch(checkpoint, g_path, d_path=None):
     for prefix, build, path in [("generator_ema.", generator, g_path), ("discriminator.", discriminator, d_path)]:
         if path:
             weights = part(tensors, prefix)
-            build(weights).to(next(iter(weights.values())).dtype).load_state_dict(weights, strict=True)
+            build(weights).load_state_dict(weights, strict=True)
             torch.save(weights, path)
             print(f"{path}: {len(weights)} tensors")
 
