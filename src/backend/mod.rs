@@ -25,6 +25,7 @@
 //! network's mathematics in reading order, and what a backend overrides where it can fuse.
 
 pub mod block;
+mod check;
 pub mod cpu;
 pub mod ops;
 pub mod reference;

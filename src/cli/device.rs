@@ -11,6 +11,20 @@ pub trait Job {
     fn run<B: Backend>(self, backend: B) -> anyhow::Result<()>;
 }
 
+/// Refuses a device that this build does not have, before anything is read or drawn for it.
+///
+/// # Errors
+/// [`Error::Device`].
+pub fn check(device: Device) -> Result<(), Error> {
+    match device {
+        Device::Auto | Device::Cpu | Device::Reference => Ok(()),
+        Device::Cuda(_) | Device::Software => Err(Error::Device {
+            device: device.to_string(),
+            reason: "this build has no CUDA engine; use --device cpu".into(),
+        }),
+    }
+}
+
 /// Runs `job` on `device`.
 ///
 /// # Errors
@@ -19,10 +33,6 @@ pub fn run_on(device: Device, threads: Option<u32>, job: impl Job) -> anyhow::Re
     match device {
         Device::Auto | Device::Cpu => job.run(Cpu::new(threads.map(|n| n as usize))?),
         Device::Reference => job.run(Reference),
-        Device::Cuda(_) | Device::Software => Err(Error::Device {
-            device: device.to_string(),
-            reason: "this build has no CUDA engine; use --device cpu".into(),
-        }
-        .into()),
+        Device::Cuda(_) | Device::Software => Ok(check(device)?),
     }
 }

@@ -77,16 +77,13 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             (RunConfig::new(flags)?, None)
         }
     };
+    device::check(config.device)?;
     let stop = Arc::new(AtomicBool::new(false));
     let mut display = Display::new(Arc::clone(&stop));
-    let job_device = (config.device, config.threads);
+    let (chosen, threads) = (config.device, config.threads);
     if args.dry_run {
         let data = describe_data(&config, &mut display)?;
-        return device::run_on(
-            job_device.0,
-            job_device.1,
-            DryRun { config, data, json: args.json },
-        );
+        return device::run_on(chosen, threads, DryRun { config, data, json: args.json });
     }
     if config.data.is_none() {
         output::note(format_args!(
@@ -102,7 +99,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     BatchOrder::new(config.seed, &dataset.train, config.batch_size as usize)?;
     install_signal_handler(stop)?;
     let job = Train { args: &args, config, resumed, dataset, display };
-    device::run_on(job_device.0, job_device.1, job)
+    device::run_on(chosen, threads, job)
 }
 
 /// The first Ctrl-C or SIGTERM asks the loop to stop, the second stops the process.

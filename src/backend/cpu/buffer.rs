@@ -10,6 +10,7 @@
 //! image, and a filter is the right-hand side of a matrix product as it lies.
 
 use super::CHUNK;
+use crate::backend::check::Shaped;
 use crate::shape::TensorShape;
 use rayon::prelude::*;
 
@@ -18,6 +19,12 @@ use rayon::prelude::*;
 pub struct Buffer {
     pub(super) shape: TensorShape,
     pub(super) data: Vec<f32>,
+}
+
+impl Shaped for Buffer {
+    fn shape(&self) -> TensorShape {
+        self.shape
+    }
 }
 
 /// 8-bit images, `[count][h][w][c]`.

@@ -9,6 +9,9 @@ pub mod conv;
 pub mod pointwise;
 
 use super::block::NormStats;
+use super::check::{
+    Shaped, expect, expect_channels, expect_conv, expect_len, expect_loss, expect_norm,
+};
 use super::ops::{Activation, Adam, BatchNorm, Bce, Ema, Gather, Noise};
 use super::{Backend, HostTensor, NormSaved};
 use crate::error::{Error, Result};
@@ -27,36 +30,10 @@ pub struct Buffer {
     data: Vec<f64>,
 }
 
-/// Refuses a tensor whose shape is not the one the op needs.
-fn expect(op: &'static str, name: &str, buffer: &Buffer, wanted: TensorShape) -> Result<()> {
-    if buffer.shape == wanted {
-        return Ok(());
+impl Shaped for Buffer {
+    fn shape(&self) -> TensorShape {
+        self.shape
     }
-    Err(Error::shape(op, format!("{name} has shape {}, expected {wanted}", buffer.shape)))
-}
-
-fn expect_conv(
-    op: &'static str,
-    g: ConvGeometry,
-    x: &Buffer,
-    y: &Buffer,
-    w: &Buffer,
-) -> Result<()> {
-    expect(op, "x", x, TensorShape::Image(g.x))?;
-    expect(op, "y", y, TensorShape::Image(g.y))?;
-    expect(op, "w", w, g.filter())
-}
-
-fn expect_channels(op: &'static str, p: BatchNorm, vectors: &[(&str, &Buffer)]) -> Result<()> {
-    let wanted = TensorShape::Vector(p.shape.c as usize);
-    vectors.iter().try_for_each(|(name, buffer)| expect(op, name, buffer, wanted))
-}
-
-fn expect_len(op: &'static str, what: &str, found: usize, wanted: usize) -> Result<()> {
-    if found == wanted {
-        return Ok(());
-    }
-    Err(Error::shape(op, format!("{what} holds {found} numbers, expected {wanted}")))
 }
 
 /// Writes the mean loss and the mean probability, the gradient in `gradient`'s order of elements.
@@ -69,14 +46,7 @@ fn mean_loss(
     loss: impl Fn(f64) -> (f64, f64),
     probability: impl Fn(f64) -> f64,
 ) -> Result<()> {
-    expect_len(op, "the input", input.data.len(), p.n)?;
-    expect_len(op, "the gradient", gradient.data.len(), p.n)?;
-    if stats.data.len() < p.slot + 2 {
-        return Err(Error::shape(
-            op,
-            format!("slot {} does not fit statistics of length {}", p.slot, stats.data.len()),
-        ));
-    }
+    expect_loss(op, p, gradient, stats, input)?;
     let (mut total, mut probabilities) = (0.0, 0.0);
     for (d, &value) in gradient.data.iter_mut().zip(&input.data) {
         let (l, dl) = loss(value);
@@ -177,7 +147,7 @@ impl Backend for Reference {
     }
 
     fn conv_forward(&self, g: ConvGeometry, y: &mut Buffer, x: &Buffer, w: &Buffer) -> Result<()> {
-        expect_conv("conv_forward", g, x, y, w)?;
+        expect_conv("conv_forward", g, [("x", x), ("y", y), ("w", w)])?;
         conv::forward(g, &mut y.data, &x.data, &w.data);
         Ok(())
     }
@@ -189,7 +159,7 @@ impl Backend for Reference {
         dy: &Buffer,
         w: &Buffer,
     ) -> Result<()> {
-        expect_conv("conv_backward_data", g, dx, dy, w)?;
+        expect_conv("conv_backward_data", g, [("dx", dx), ("dy", dy), ("w", w)])?;
         conv::backward_data(g, &mut dx.data, &dy.data, &w.data);
         Ok(())
     }
@@ -201,7 +171,7 @@ impl Backend for Reference {
         x: &Buffer,
         dy: &Buffer,
     ) -> Result<()> {
-        expect_conv("conv_backward_weights", g, x, dy, dw)?;
+        expect_conv("conv_backward_weights", g, [("x", x), ("dy", dy), ("dw", dw)])?;
         conv::backward_weights(g, &mut dw.data, &x.data, &dy.data);
         Ok(())
     }
@@ -217,20 +187,13 @@ impl Backend for Reference {
         beta: &Buffer,
     ) -> Result<()> {
         const OP: &str = "batch_norm_forward";
-        expect(OP, "x", x, TensorShape::Image(p.shape))?;
-        expect(OP, "y", y, x.shape)?;
+        expect_norm(OP, p, [("x", x), ("y", y)], 2)?;
         expect_channels(
             OP,
             p,
             &[("gamma", gamma), ("beta", beta), ("mean", &saved.mean), ("inv_std", &saved.inv_std)],
         )?;
         expect_channels(OP, p, &[("running mean", &running.mean), ("running var", &running.var)])?;
-        if p.count() < 2 {
-            return Err(Error::shape(
-                OP,
-                format!("{} has one value per channel, which has no variance", p.shape),
-            ));
-        }
         let statistics = Statistics {
             mean: &mut saved.mean.data,
             inv_std: &mut saved.inv_std.data,
@@ -274,8 +237,7 @@ impl Backend for Reference {
         beta: &Buffer,
     ) -> Result<()> {
         const OP: &str = "batch_norm_eval_forward";
-        expect(OP, "x", x, TensorShape::Image(p.shape))?;
-        expect(OP, "y", y, x.shape)?;
+        expect_norm(OP, p, [("x", x), ("y", y)], 1)?;
         expect_channels(
             OP,
             p,
@@ -402,11 +364,11 @@ fn norm_backward(
     mean: &[f64],
     inv_std: &[f64],
 ) -> Result<()> {
-    expect(op, "x", x, TensorShape::Image(p.shape))?;
-    expect(op, "dy", dy_dx, x.shape)?;
+    let least_count = if statistics == StatisticsAre::OfTheBatch { 2 } else { 1 };
+    expect_norm(op, p, [("x", x), ("dy", dy_dx)], least_count)?;
     expect_channels(op, p, &[("gamma", gamma)])?;
     if let Some((dgamma, dbeta)) = &grads {
-        expect_channels(op, p, &[("dgamma", dgamma), ("dbeta", dbeta)])?;
+        expect_channels(op, p, &[("dgamma", &**dgamma), ("dbeta", &**dbeta)])?;
     }
     expect_len(op, "the mean", mean.len(), p.shape.c as usize)?;
     expect_len(op, "the inverse deviation", inv_std.len(), p.shape.c as usize)?;
