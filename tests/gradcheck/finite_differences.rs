@@ -200,6 +200,6 @@ fn losses() {
         check("bce", &probabilities, &run(false, &probabilities).1, 1e-7, |p| run(false, p).0);
         // The two forms are the same loss.
         let (a, b) = (run(true, &logits).0, run(false, &probabilities).0);
-        assert!((a - b).abs() < 1e-12, "{a} and {b}");
+        approx::assert_abs_diff_eq!(a, b, epsilon = 1e-12);
     }
 }
