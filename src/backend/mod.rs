@@ -30,7 +30,7 @@ pub mod cpu;
 pub mod ops;
 pub mod reference;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::shape::{ConvGeometry, TensorShape};
 use block::{Block, BlockActs, BlockGrads, BlockParams, Mode, NormStats};
 use ops::{Activation, Adam, BatchNorm, Bce, Ema, Gather, Noise};
@@ -74,6 +74,24 @@ impl HostTensor {
             Self::F64(v) => v.iter().map(|&x| x as f32).collect(),
         }
     }
+}
+
+/// Zeros in host memory for a tensor of `shape`.
+///
+/// # Errors
+/// [`Error::Device`] if the system has no room for them.
+fn zeros<T: bytemuck::Zeroable + Clone>(device: &str, shape: TensorShape) -> Result<Vec<T>> {
+    let mut data = Vec::new();
+    data.try_reserve_exact(shape.len()).map_err(|_| Error::Device {
+        device: device.into(),
+        reason: format!(
+            "out of memory: no room for a tensor of shape {shape}, {} MiB; lower --batch-size, \
+             --ngf or --ndf",
+            (shape.len() * size_of::<T>()) >> 20
+        ),
+    })?;
+    data.resize(shape.len(), T::zeroed());
+    Ok(data)
 }
 
 /// Mean and 1/√(variance + eps) of one batch, per channel, kept for the backward pass.

@@ -136,13 +136,30 @@ fn a_run_that_is_killed_again_and_again_ends_as_if_it_never_was() {
 
 /// Runs `dermaglyph ARGS` where no file may grow beyond `blocks` of 512 bytes: a full disk.
 fn run_limited(place: &Place, blocks: u64, args: &str) -> std::process::Output {
+    run_under(place, &format!("trap '' XFSZ; ulimit -f {blocks}"), args)
+}
+
+/// Runs `dermaglyph ARGS` in a shell that has set its `limits` first.
+fn run_under(place: &Place, limits: &str, args: &str) -> std::process::Output {
     let binary = place.command("").get_program().to_owned();
-    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" {args}");
+    let script = format!("{limits}; exec \"$0\" {args}");
     let mut shell = Command::new("sh");
     shell.current_dir(place.path("")).arg("-c").arg(script).arg(binary);
     let output = shell.output().unwrap();
     assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
     output
+}
+
+#[test]
+fn too_little_memory_is_an_error_that_says_what_to_lower() {
+    let place = Place::new();
+    // 1 GB of address space; the activations alone take more than 2.
+    let args = "train --preset seed --batch-size 1024 --dry-run";
+    let output = run_under(&place, "ulimit -v 1000000", args);
+    assert_eq!(output.status.code(), Some(7), "{}", stderr(&output));
+    for needle in ["out of memory", "[1024, ", "--batch-size"] {
+        assert!(stderr(&output).contains(needle), "{}", stderr(&output));
+    }
 }
 
 #[test]

@@ -30,7 +30,7 @@ mod tests;
 use super::block::NormStats;
 use super::check::{expect, expect_channels, expect_conv, expect_len, expect_loss, expect_norm};
 use super::ops::{Activation, Adam, BatchNorm, Bce, Ema, Gather, Noise};
-use super::{Backend, HostTensor, NormSaved};
+use super::{Backend, HostTensor, NormSaved, zeros};
 use crate::error::{Error, Result};
 use crate::shape::{ConvGeometry, TensorShape};
 use batch_norm::{Moments, Projections};
@@ -96,7 +96,7 @@ impl Backend for Cpu {
     }
 
     fn alloc(&self, shape: TensorShape) -> Result<Buffer> {
-        Ok(Buffer { shape, data: vec![0.0; shape.len()] })
+        Ok(Buffer { shape, data: zeros("cpu", shape)? })
     }
 
     fn shape(&self, buffer: &Buffer) -> TensorShape {

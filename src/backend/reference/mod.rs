@@ -13,7 +13,7 @@ use super::check::{
     Shaped, expect, expect_channels, expect_conv, expect_len, expect_loss, expect_norm,
 };
 use super::ops::{Activation, Adam, BatchNorm, Bce, Ema, Gather, Noise};
-use super::{Backend, HostTensor, NormSaved};
+use super::{Backend, HostTensor, NormSaved, zeros};
 use crate::error::{Error, Result};
 use crate::rng::Philox;
 use crate::shape::{ConvGeometry, TensorShape};
@@ -68,7 +68,7 @@ impl Backend for Reference {
     }
 
     fn alloc(&self, shape: TensorShape) -> Result<Buffer> {
-        Ok(Buffer { shape, data: vec![0.0; shape.len()] })
+        Ok(Buffer { shape, data: zeros("reference", shape)? })
     }
 
     fn shape(&self, buffer: &Buffer) -> TensorShape {
