@@ -15,7 +15,7 @@
 //! | in place | an argument named `x_y` or `dy_dx` holds the first on entry and the second on return |
 //! | ownership | the caller owns every buffer; an op allocates nothing that outlives it |
 //! | layout | host memory is PyTorch's (`NCHW`, `[out, in, kh, kw]`); inside, a backend's own |
-//! | shapes | checked on every call; a mismatch is [`Error::Shape`](crate::Error::Shape), never a wrong read |
+//! | shapes | checked on every call; a mismatch is [`Error::Shape`], never a wrong read |
 //! | time | ops may be asynchronous; `download`, `snapshot` and `count_non_finite` wait |
 //! | precision | the backend's own; statistics, losses, Adam state and EMA at least f32 |
 //! | the step number | lives in a one-element buffer on the device ([`Backend::advance`]), so that a whole step can be recorded once and replayed; exact up to 2²⁴ steps |
