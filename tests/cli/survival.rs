@@ -154,7 +154,7 @@ fn run_under(place: &Place, limits: &str, args: &str) -> std::process::Output {
 fn too_little_memory_is_an_error_that_says_what_to_lower() {
     let place = Place::new();
     // 1 GB of address space; the activations alone take more than 2.
-    let args = "train --preset seed --batch-size 1024 --dry-run";
+    let args = "train --preset seed --batch-size 1024 --threads 2 --dry-run";
     let output = run_under(&place, "ulimit -v 1000000", args);
     assert_eq!(output.status.code(), Some(7), "{}", stderr(&output));
     for needle in ["out of memory", "[1024, ", "--batch-size"] {
