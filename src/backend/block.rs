@@ -5,7 +5,7 @@
 
 use super::ops::{Activation, Adam, BatchNorm};
 use super::{Backend, NormSaved};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::shape::{ConvGeometry, Nchw, TensorShape};
 
 /// Which way the block's convolution runs.
@@ -162,6 +162,12 @@ impl<B: Backend> BlockActs<B> {
     }
 }
 
+/// The buffers of a block do not belong together. Leaving the batch norm out instead would train
+/// another network without a word.
+fn half_a_norm(op: &'static str) -> Error {
+    Error::shape(op, "batch norm's buffers, statistics and parameters must all be there, or none")
+}
+
 /// conv → batch norm → activation.
 pub fn forward<B: Backend>(
     backend: &B,
@@ -189,7 +195,8 @@ pub fn forward<B: Backend>(
                 Mode::Eval => backend.batch_norm_eval_forward(p, y, running, conv, gamma, beta)?,
             }
         }
-        _ => convolve(y)?,
+        (None, None, None) => convolve(y)?,
+        _ => return Err(half_a_norm("block_forward")),
     }
     backend.activation_forward(block.activation, y)
 }
@@ -210,11 +217,13 @@ pub fn backward<B: Backend>(
         None => (None, None),
     };
     backend.activation_backward(block.activation, dy, &acts.y)?;
-    if let (Some(NormActs { conv, saved }), Some(NormParams { gamma, .. })) =
-        (&acts.norm, &params.norm)
-    {
-        let dnorm = dnorm.map(|n| (&mut n.gamma, &mut n.beta));
-        backend.batch_norm_backward(block.batch_norm(), dy, dnorm, conv, gamma, saved)?;
+    match (&acts.norm, &params.norm) {
+        (Some(NormActs { conv, saved }), Some(NormParams { gamma, .. })) => {
+            let dnorm = dnorm.map(|n| (&mut n.gamma, &mut n.beta));
+            backend.batch_norm_backward(block.batch_norm(), dy, dnorm, conv, gamma, saved)?;
+        }
+        (None, None) => {}
+        _ => return Err(half_a_norm("block_backward")),
     }
     let g = block.geometry;
     match block.direction {

@@ -1,6 +1,7 @@
 //! A backend's own block passes against the ones composed from its primitives.
 
 use crate::compare::random;
+use dermaglyph::Error;
 use dermaglyph::backend::block::{self, Block, BlockActs, BlockParams, Mode, NormStats};
 use dermaglyph::backend::{Backend, HostTensor};
 use dermaglyph::model::{ModelConfig, discriminator, generator};
@@ -115,4 +116,18 @@ fn evaluation<B: Backend>(b: &B, block: &Block, tolerance: f64) {
     for ((name, wanted), (_, found)) in plain.iter().zip(&fused).filter(|((n, _), _)| n != "dx") {
         close(&format!("{name} of {block:?} in evaluation"), found, wanted, tolerance);
     }
+}
+
+/// Half a batch norm is an error, never a layer silently left out.
+pub fn buffers_that_do_not_belong_together<B: Backend>(b: &B) {
+    let config = ModelConfig { image_size: 16, channels: 1, nz: 3, ngf: 2, ndf: 2 };
+    let block = generator::blocks(&config, 2).unwrap()[0];
+    assert!(block.norm);
+    let Run { mut acts, params, mut grads, x, mut dx, mut dy, .. } = Run::new(b, &block);
+    let forward = b.block_forward(&block, Mode::Train, &mut acts, &mut None, &params, &x);
+    assert!(matches!(forward, Err(Error::Shape { .. })), "{forward:?}");
+    acts.norm = None;
+    let (dx, grads) = (Some(&mut dx), Some(&mut grads));
+    let backward = b.block_backward(&block, dx, grads, &mut dy, &acts, &params, &x);
+    assert!(matches!(backward, Err(Error::Shape { .. })), "{backward:?}");
 }

@@ -60,6 +60,11 @@ mod cpu {
     fn mismatched_shapes_are_errors() {
         crate::ops::mismatched_shapes(&backend());
     }
+
+    #[test]
+    fn block_buffers_that_do_not_belong_together_are_errors() {
+        crate::blocks::buffers_that_do_not_belong_together(&backend());
+    }
 }
 
 mod reference {
@@ -73,5 +78,10 @@ mod reference {
     #[test]
     fn mismatched_shapes_are_errors() {
         crate::ops::mismatched_shapes(&Reference);
+    }
+
+    #[test]
+    fn block_buffers_that_do_not_belong_together_are_errors() {
+        crate::blocks::buffers_that_do_not_belong_together(&Reference);
     }
 }
