@@ -1,5 +1,7 @@
 //! Every op and ten whole training steps against PyTorch's numbers. See README.md in this folder.
 
+#[path = "../support/buffers.rs"]
+mod buffers;
 mod dcgan;
 mod fixtures;
 mod ops;

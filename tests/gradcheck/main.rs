@@ -2,6 +2,8 @@
 //! and the adjoint identities that need no reference at all.
 
 mod adjoint;
+#[path = "../support/buffers.rs"]
+mod buffers;
 mod finite_differences;
 mod network;
 mod tensors;
