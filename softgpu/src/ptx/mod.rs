@@ -1,0 +1,3 @@
+//! PTX text → syntax tree.
+
+pub mod ast;
