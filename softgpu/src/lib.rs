@@ -4,4 +4,5 @@
 //! - [`ptx`]: text → syntax tree
 
 pub mod error;
+pub mod exec;
 pub mod ptx;
