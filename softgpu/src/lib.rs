@@ -2,7 +2,24 @@
 //! instruction. Rooms, in the order in which a kernel passes through them:
 //!
 //! - [`ptx`]: text → syntax tree
+//! - [`lower`]: syntax tree → programs of decoded instructions
+//! - [`exec`]: warps, blocks, grids that run them
+//! - [`memory`]: what they run on
+//! - [`sanitizer`], [`counters`]: what is found and counted meanwhile
+//! - [`gpu`]: the device as a Rust program uses it
 
+pub mod counters;
 pub mod error;
 pub mod exec;
+pub mod gpu;
+pub mod launch;
+pub mod lower;
+pub mod memory;
+pub mod properties;
 pub mod ptx;
+pub mod sanitizer;
+
+pub use error::LoadError;
+pub use gpu::{DevicePtr, Gpu, Module, Options};
+pub use launch::{Arg, Dim3, LaunchError, Report};
+pub use sanitizer::{Checks, Finding, FindingKind};
