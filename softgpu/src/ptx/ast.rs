@@ -18,6 +18,8 @@ pub struct Module {
     pub variables: Vec<Variable>,
     /// Entries and device functions, declarations (`.extern`, forward) included.
     pub functions: Vec<Function>,
+    /// `.alias new, old;`: two names of one function.
+    pub aliases: Vec<(String, String)>,
 }
 
 /// A state space that a variable, parameter or access can lie in.
@@ -131,6 +133,9 @@ pub enum Init {
     Bits(u64),
     /// The address of a symbol plus a byte offset; `generic` for `generic(symbol)`.
     Address { symbol: String, offset: i64, generic: bool },
+    /// One byte of such an address, 0 the lowest: nvcc spells a pointer in a packed structure
+    /// `0xFF(generic(symbol)+4), 0xFF00(generic(symbol)+4), …`, eight bytes in order.
+    AddressByte { symbol: String, offset: i64, generic: bool, byte: u32 },
 }
 
 /// `.entry` or `.func`.
@@ -151,6 +156,8 @@ pub struct Function {
     pub min_blocks: Option<u32>,
     /// `.maxnreg`.
     pub max_registers: Option<u32>,
+    /// `.reqnctapercluster`; zeros for `.explicitcluster` alone (the launch must name a cluster).
+    pub cluster: Option<[u32; 3]>,
     /// `None` for a declaration.
     pub body: Option<Vec<Statement>>,
     pub line: u32,
@@ -184,6 +191,14 @@ pub enum Statement {
         targets: Vec<String>,
         line: u32,
     },
+    /// `label: .callprototype (returns) _ (params);`: what a call through a register passes. The
+    /// parameters are named `_`.
+    CallPrototype {
+        name: String,
+        returns: Vec<Variable>,
+        params: Vec<Variable>,
+        line: u32,
+    },
     Instruction(Instruction),
 }
 
@@ -207,7 +222,9 @@ pub struct Instruction {
     pub operands: Vec<Operand>,
     /// Line in the PTX text, from 1.
     pub line: u32,
-    /// The nearest `.loc` before it, the innermost place where it was inlined.
+    /// The nearest `.loc` of the function before it: the innermost place, not the one it was inlined
+    /// into. `None` before the first and after one of line 0, by which the compiler says that what
+    /// follows belongs to no line.
     pub source: Option<SourceLoc>,
 }
 
