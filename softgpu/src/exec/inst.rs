@@ -50,7 +50,8 @@ pub const ALWAYS: i32 = -1;
 #[derive(Clone, Copy)]
 pub struct Inst {
     pub action: Action,
-    /// The number of the instruction that is no register: an offset, a LUT, a size, a jump target.
+    /// The number of the instruction that is no register: an offset, a LUT, a size, a jump target, or
+    /// [`Selected::imm`].
     pub imm: i64,
     /// Results first, then sources, in the order of PTX without the [`Ty::Imm`] ones. A result that is
     /// not wanted (`_`, or a missing second one of `setp`) is [`NONE`].
@@ -172,4 +173,7 @@ pub struct Selected {
     pub class: Class,
     /// Fused multiply-adds per lane (1 for fma.f32, 2 for fma.f16x2), for the FMA counter.
     pub fmas: u8,
+    /// What [`Inst::imm`] is (modifiers that the body reads: a rounding, a comparison), unless a source
+    /// of kind [`Ty::Imm`] gives it.
+    pub imm: i64,
 }

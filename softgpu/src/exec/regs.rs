@@ -105,6 +105,9 @@ pub struct Regs<'a> {
     pool_count: usize,
     preds: *mut u32,
     pred_count: usize,
+    /// The carry flag CC.CF, one bit per lane: `add.cc` and its relatives write it, `addc` and its read
+    /// it. Zero at first; whoever builds a warp's `Regs` anew between two instructions carries it over.
+    pub carry: u32,
     /// How far approximate functions are moved away from the accurate result, as a share of their
     /// documented error bound; 0 for none.
     pub perturb: f32,
@@ -120,6 +123,7 @@ impl<'a> Regs<'a> {
             pool: pool.as_ptr(),
             pred_count: preds.len(),
             preds: preds.as_mut_ptr(),
+            carry: 0,
             perturb,
             owner: PhantomData,
         }

@@ -19,6 +19,7 @@ pub fn select(instruction: &Instruction) -> Result<Option<Selected>, LoadError> 
             sources: &[Ty::F32, Ty::F32, Ty::F32],
             class: Class::Fma32,
             fmas: 1,
+            imm: 0,
         }),
         _ => None,
     })
