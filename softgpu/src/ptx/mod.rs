@@ -1,6 +1,7 @@
-//! PTX text → syntax tree.
+//! Module image → PTX text → syntax tree.
 
 pub mod ast;
+pub mod image;
 mod lexer;
 mod parser;
 
