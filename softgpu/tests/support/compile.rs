@@ -55,6 +55,23 @@ pub fn compile(source: &Path, arch: u32) -> String {
     read(&made)
 }
 
+/// The fatbin of `softgpu/kernels/<file>.cu`. A target is `compute_80` for PTX or `sm_80` for machine
+/// code; `mode` is one of nvcc's `--compress-mode`.
+pub fn fatbin(file: &str, targets: &[&str], mode: &str) -> Vec<u8> {
+    let source = kernels().join(format!("{file}.cu"));
+    let made = cached(&source, 0, &format!("{}.{mode}.fatbin", targets.join("-")), |out| {
+        let mut nvcc = Command::new(&tools().nvcc);
+        nvcc.arg("-fatbin").arg(format!("--compress-mode={mode}")).args(FLAGS);
+        for target in targets {
+            let arch = target.replace("sm_", "compute_");
+            nvcc.arg("-gencode").arg(format!("arch={arch},code={target}"));
+        }
+        nvcc.arg("-I").arg(kernels()).arg("-o").arg(out).arg(&source);
+        run(&mut nvcc);
+    });
+    fs::read(made).expect("the fatbin just made")
+}
+
 /// Assembles `softgpu/kernels/<file>.cu` for `sm_<arch>` as a driver would when it loads the PTX. nvcc does not look
 /// into inline assembly; this does.
 ///

@@ -6,5 +6,7 @@
 mod compile;
 mod random;
 
-pub use compile::{architectures, assemble, assemble_text, compile, every_file, kernels, ptx};
+pub use compile::{
+    architectures, assemble, assemble_text, compile, every_file, fatbin, kernels, ptx,
+};
 pub use random::Random;
