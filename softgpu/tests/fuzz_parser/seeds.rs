@@ -1,6 +1,6 @@
 //! What the fuzzing starts from: modules as nvcc writes them, in both its dialects.
 
-/// Words and signs of PTX, right and slightly wrong.
+/// Words and signs of PTX, and numbers that are too large.
 pub const FRAGMENTS: &[&str] = &[
     ".version 9.0",
     ".target sm_80",
@@ -104,23 +104,68 @@ pub const FRAGMENTS: &[&str] = &[
     "1e",
     "10U",
     "\"text\"",
-    "\"",
     "//",
-    "/*",
-    "*/",
-    "\\",
-    "\0",
-    "é",
-    "%",
-    "#",
-    "?",
-    ".",
-    "..",
     "::",
     ".shared::cta",
     ".L2::128B",
-    ".x::",
-    "'",
+];
+
+/// What is no word of PTX, or breaks the one it is put into.
+pub const BROKEN: &[&str] =
+    &["\"", "/*", "*/", "\\", "\0", "é", "%", "#", "?", ".", "..", ".x::", "'"];
+
+/// What may stand in a body, complete.
+pub const STATEMENTS: &[&str] = &[
+    "{",
+    "}",
+    "L:",
+    "$L_1: .branchtargets L, M;",
+    "p: .callprototype (.param .b32 _) _ (.param .b8 _[4]);",
+    ".reg .b32 %r<10>;",
+    ".reg .pred p, q;",
+    ".shared .align 16 .b8 s[128];",
+    ".local .b64 l[2][3];",
+    ".param .b64 param0;",
+    ".loc 1 2 3",
+    ".loc 2 4 5, function_name $L, inlined_at 1 2 3",
+    ".pragma \"nounroll\";",
+    "ret;",
+    "@%p1 bra L;",
+    "@!p bra.uni L;",
+    "mov.b64 {_, %r1}, %rd1;",
+    "mov.u64 %rd1, x+8;",
+    "ld.global.nc.v4.f32 {a,b,c,d}, [%rd1+-16];",
+    "st.shared.b32 [s+4], -7;",
+    "setp.lt.and.s32 %p1|_, %r1, 0x1F, !%p2;",
+    "call.uni (r), f, (a, b);",
+    "call (r), %rd1, (a), p;",
+    "call f;",
+    "fma.rn.f32 %f1, %f2, 0f3F800000, -1.5;",
+    "cp.async.ca.shared::cta.global.L2::128B [a], [b], 16;",
+    "mov.b32 %r1, (1+2)*3<<4|~7;",
+    "// comment\n",
+    "/* comment */",
+];
+
+/// What may stand in a module, complete.
+pub const DECLARATIONS: &[&str] = &[
+    ".file 1 \"a.cu\"",
+    ".address_size 64",
+    ".target sm_90a, debug",
+    ".alias f, g;",
+    ".pragma \"a\";",
+    ".section .debug_str { $L: .b8 1,2 .b32 $L-$M, .debug_abbrev }",
+    ".global .align 4 .b8 a[4] = {1, 2};",
+    ".visible .global .u64 b[3] = {generic(a)+4, f, -1};",
+    ".global .u8 c[2] = {0xFF(a), 0xFF00(generic(a)+1)};",
+    ".extern .shared .align 16 .b8 dyn[];",
+    ".const .f32 e = -1.5;",
+    ".global .v2 .f64 g[2][1] = {{{1.0,2.0}}};",
+    ".extern .func (.param .b32 r) f (.param .b64 a, .param .b8 b[3]);",
+    ".func g() .noreturn { ret; }",
+    ".weak .entry k(.param .u64 .ptr .global .align 4 a) .maxntid 1,2,3 .minnctapersm 2 { ret; }",
+    ".entry l .reqntid 32 .explicitcluster .reqnctapercluster 2 { }",
+    ".func (.reg .b32 a) h(.reg .b32 b) { ret; }",
 ];
 
 pub const SEEDS: &[&str] = &[TYPED, UNTYPED, CALLS, DEBUG];
