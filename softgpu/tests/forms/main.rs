@@ -1,0 +1,11 @@
+//! Every form of the register instructions against a computation that does not share its code: integers
+//! of Rust, C under each rounding direction, exact search among the numbers of small formats, and tables
+//! written down from the PTX manual.
+
+mod integers;
+mod machine;
+#[path = "../support/random.rs"]
+#[allow(dead_code)]
+mod random;
+#[allow(dead_code)]
+mod values;
