@@ -119,3 +119,104 @@ fn saturation_stops_at_both_ends() {
         i32::clamped((product(a, b) >> 32) + c.wide())
     });
 }
+
+/// Section "mul24": of the 48 bits of the product the low or the high 32.
+#[test]
+fn products_of_24_bits_extend_by_the_type() {
+    let signed = |a: i32| i64::from(a << 8 >> 8);
+    let unsigned = |a: u32| u64::from(a & 0xff_ffff);
+    check2("mul24.lo.s32 d, a, b", |a: i32, b: i32| (signed(a) * signed(b)) as i32);
+    check2("mul24.hi.s32 d, a, b", |a: i32, b: i32| ((signed(a) * signed(b)) >> 16) as i32);
+    check2("mul24.lo.u32 d, a, b", |a: u32, b: u32| (unsigned(a) * unsigned(b)) as u32);
+    check2("mul24.hi.u32 d, a, b", |a: u32, b: u32| ((unsigned(a) * unsigned(b)) >> 16) as u32);
+    check3("mad24.lo.s32 d, a, b, c", |a: i32, b: i32, c: i32| {
+        i32::cut(i128::from((signed(a) * signed(b)) as i32) + c.wide())
+    });
+    check3("mad24.hi.s32 d, a, b, c", |a: i32, b: i32, c: i32| {
+        i32::cut(i128::from((signed(a) * signed(b)) >> 16) + c.wide())
+    });
+    check3("mad24.hi.sat.s32 d, a, b, c", |a: i32, b: i32, c: i32| {
+        i32::clamped(i128::from((signed(a) * signed(b)) >> 16) + c.wide())
+    });
+    check3("mad24.lo.u32 d, a, b, c", |a: u32, b: u32, c: u32| {
+        u32::cut(i128::from(unsigned(a) * unsigned(b)) + c.wide())
+    });
+    check3("mad24.hi.u32 d, a, b, c", |a: u32, b: u32, c: u32| {
+        u32::cut(i128::from((unsigned(a) * unsigned(b)) >> 16) + c.wide())
+    });
+}
+
+fn halves(a: u32) -> [i128; 2] {
+    [i128::from(a as i16), i128::from((a >> 16) as i16)]
+}
+
+fn unsigned_halves(a: u32) -> [i128; 2] {
+    [i128::from(a as u16), i128::from(a >> 16)]
+}
+
+fn packed(parts: [i128; 2]) -> u32 {
+    u32::from(parts[0] as u16) | u32::from(parts[1] as u16) << 16
+}
+
+#[test]
+fn pairs_do_not_carry_into_each_other() {
+    let both = |a: [i128; 2], b: [i128; 2], f: fn(i128, i128) -> i128| {
+        packed([f(a[0], b[0]), f(a[1], b[1])])
+    };
+    for name in ["s16x2", "u16x2"] {
+        check2(&format!("add.{name} d, a, b"), |a: u32, b: u32| {
+            both(halves(a), halves(b), |a, b| a + b)
+        });
+    }
+    for (opcode, f, g) in [
+        (
+            "min",
+            i128::min as fn(i128, i128) -> i128,
+            (|a, b| a.min(b).max(0)) as fn(i128, i128) -> i128,
+        ),
+        ("max", i128::max, |a, b| a.max(b).max(0)),
+    ] {
+        check2(&format!("{opcode}.s16x2 d, a, b"), |a: u32, b: u32| both(halves(a), halves(b), f));
+        check2(&format!("{opcode}.u16x2 d, a, b"), |a: u32, b: u32| {
+            both(unsigned_halves(a), unsigned_halves(b), f)
+        });
+        check2(&format!("{opcode}.s16x2.relu d, a, b"), |a: u32, b: u32| {
+            both(halves(a), halves(b), g)
+        });
+        check2(&format!("{opcode}.relu.s16x2 d, a, b"), |a: u32, b: u32| {
+            both(halves(a), halves(b), g)
+        });
+        check2(&format!("{opcode}.s32.relu d, a, b"), |a: i32, b: i32| {
+            i32::cut(g(a.wide(), b.wide()))
+        });
+        check2(&format!("{opcode}.relu.s32 d, a, b"), |a: i32, b: i32| {
+            i32::cut(g(a.wide(), b.wide()))
+        });
+    }
+}
+
+#[test]
+fn dot_products_extend_each_side_by_its_type() {
+    for (a_name, a_signed) in [("u32", false), ("s32", true)] {
+        for (b_name, b_signed) in [("u32", false), ("s32", true)] {
+            let part = |x: u32, i: u32, bits: u32, signed: bool| {
+                let x = i128::from(x >> (bits * i)) & ((1 << bits) - 1);
+                if signed && x >= 1 << (bits - 1) { x - (1 << bits) } else { x }
+            };
+            check3(&format!("dp4a.{a_name}.{b_name} d, a, b, c"), |a: u32, b: u32, c: u32| {
+                let products = (0..4).map(|i| part(a, i, 8, a_signed) * part(b, i, 8, b_signed));
+                u32::cut(c.wide() + products.sum::<i128>())
+            });
+            for (mode, first) in [("lo", 0), ("hi", 2)] {
+                check3(
+                    &format!("dp2a.{mode}.{a_name}.{b_name} d, a, b, c"),
+                    |a: u32, b: u32, c: u32| {
+                        let product =
+                            |i| part(a, i, 16, a_signed) * part(b, first + i, 8, b_signed);
+                        u32::cut(c.wide() + product(0) + product(1))
+                    },
+                );
+            }
+        }
+    }
+}

@@ -1,6 +1,5 @@
 //! Runs one instruction, written as PTX, on the 32 lanes of a warp.
 
-use softgpu::error::LoadError;
 use softgpu::exec::alu::select;
 use softgpu::exec::inst::{
     ALWAYS, Action, AluFn, Inst, NONE, OPERANDS, Selected, Ty, has_fast_path,
@@ -25,11 +24,6 @@ pub fn instruction(text: &str) -> Instruction {
         _ => None,
     });
     first.expect("an instruction")
-}
-
-/// What the instruction set says about an instruction.
-pub fn selected(text: &str) -> Result<Option<Selected>, LoadError> {
-    select(&instruction(text))
 }
 
 /// One instruction, its operands laid out in a register file.

@@ -2,10 +2,13 @@
 //! of Rust, C under each rounding direction, exact search among the numbers of small formats, and tables
 //! written down from the PTX manual.
 
+mod bits;
+mod compare;
+mod floats;
 mod integers;
 mod machine;
 #[path = "../support/random.rs"]
 #[allow(dead_code)]
 mod random;
-#[allow(dead_code)]
+mod reference;
 mod values;

@@ -139,6 +139,9 @@ impl Value for bool {
 
 const RANDOM: usize = 2000;
 
+/// Edges of a type and a source of random numbers of it, as bits.
+pub type Place = (Vec<u64>, fn(&mut Random) -> u64);
+
 /// Tuples of numbers, cut into warps, with a lane mask for each.
 pub struct Cases {
     tuples: Vec<Vec<u64>>,
@@ -147,7 +150,7 @@ pub struct Cases {
 impl Cases {
     /// All pairs (up to 40 000 tuples) of edges, then random tuples. `of` gives edges and random numbers
     /// of each place.
-    pub fn new(places: &[(Vec<u64>, &dyn Fn(&mut Random) -> u64)]) -> Cases {
+    pub fn new(places: &[Place]) -> Cases {
         let mut random = Random::new(places.len() as u64 + 1);
         let all: usize = places.iter().map(|(edges, _)| edges.len()).product();
         let mut tuples = Vec::new();
@@ -162,7 +165,7 @@ impl Cases {
             tuples.push(tuple.collect());
         }
         for case in 0..RANDOM {
-            let place = |(i, (edges, f)): (usize, &(Vec<u64>, &dyn Fn(&mut Random) -> u64))| {
+            let place = |(i, (edges, f)): (usize, &Place)| {
                 // Now and then an edge among random numbers.
                 if case % 5 == i {
                     edges[random.u64() as usize % edges.len()]
@@ -218,8 +221,8 @@ impl Cases {
 }
 
 /// Edges and random numbers of a type.
-pub fn place<A: Value>() -> (Vec<u64>, &'static dyn Fn(&mut Random) -> u64) {
-    (A::edges().into_iter().map(A::bits).collect(), &|random| A::random(random).bits())
+pub fn place<A: Value>() -> Place {
+    (A::edges().into_iter().map(A::bits).collect(), |random| A::random(random).bits())
 }
 
 fn check_case<D: Value>(form: &Form, tuple: &[u64], expected: D, found: &[u64]) {

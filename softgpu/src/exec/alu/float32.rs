@@ -5,10 +5,12 @@ use super::soft::{self, Format, Number, Round, pack, unpack};
 use crate::exec::inst::{Alu, Class, Selected, Ty, alu};
 use crate::exec::regs::{LANES, Regs, Slot};
 
-/// The NaN of every f32 result.
+/// The NaN of every f32 result. Told from the bits: to the compiler one NaN is as good as another, and
+/// it drops a choice between floating NaNs.
 #[inline(always)]
 pub fn canonical(x: f32) -> f32 {
-    if x.is_nan() { f32::from_bits(0x7fff_ffff) } else { x }
+    let bits = x.to_bits();
+    f32::from_bits(if bits & 0x7fff_ffff > 0x7f80_0000 { 0x7fff_ffff } else { bits })
 }
 
 /// `.ftz`: a subnormal number becomes zero of its sign.
@@ -171,8 +173,8 @@ pub fn choose(a: f32, b: f32, code: i64, f: impl Fn(f32, f32) -> f32) -> f32 {
     let (a, b) = if code & FLUSH != 0 { (flush(a), flush(b)) } else { (a, b) };
     let (x, y) = if code & (XORSIGN | ABS) != 0 { (a.abs(), b.abs()) } else { (a, b) };
     let d = f(x, y);
-    let d = if code & NAN != 0 && (a.is_nan() || b.is_nan()) { f32::NAN } else { d };
-    let d = canonical(d);
+    let nan = code & NAN != 0 && (a.is_nan() || b.is_nan());
+    let d = if nan { f32::from_bits(0x7fff_ffff) } else { canonical(d) };
     if code & XORSIGN != 0 && !d.is_nan() { f32::from_bits(d.to_bits() | sign) } else { d }
 }
 

@@ -8,14 +8,24 @@ use crate::exec::inst::{Alu, Class, Selected, Ty, alu};
 
 const QUIET: u64 = 1 << 51;
 
+/// Told from the bits, as in [`canonical`](super::float32::canonical).
+#[inline(always)]
+fn is_nan(bits: u64) -> bool {
+    bits & !(1 << 63) > 0x7ff0_0000_0000_0000
+}
+
 /// `result`, or the NaN that stands for it.
 #[inline(always)]
-fn payload<const N: usize>(operands: [f64; N], result: f64) -> f64 {
-    let made = if result.is_nan() { f64::from_bits(0xfff8_0000_0000_0000) } else { result };
+pub fn payload<const N: usize>(operands: [f64; N], result: f64) -> f64 {
+    let bits = result.to_bits();
+    let made = if is_nan(bits) { 0xfff8_0000_0000_0000 } else { bits };
     // From the last operand to the first: the first NaN wins.
-    operands.into_iter().rev().fold(made, |chosen, operand| {
-        if operand.is_nan() { f64::from_bits(operand.to_bits() | QUIET) } else { chosen }
-    })
+    let chosen = operands
+        .map(f64::to_bits)
+        .into_iter()
+        .rev()
+        .fold(made, |chosen, operand| if is_nan(operand) { operand | QUIET } else { chosen });
+    f64::from_bits(chosen)
 }
 
 macro_rules! nearest {
@@ -64,9 +74,9 @@ pub fn select(form: &mut Form) -> Option<Selected> {
 /// a if it is to be `first`, else b; the other one if one is NaN; `tie` if they are equal.
 #[inline(always)]
 fn one_of_two(a: f64, b: f64, first: bool, tie: f64) -> f64 {
-    let chosen = if first || b.is_nan() { a } else { b };
-    let chosen = if a == b { tie } else { chosen };
-    if chosen.is_nan() { f64::from_bits(chosen.to_bits() | QUIET) } else { chosen }
+    let chosen = if first || b.is_nan() { a.to_bits() } else { b.to_bits() };
+    let chosen = if a == b { tie.to_bits() } else { chosen };
+    f64::from_bits(if is_nan(chosen) { chosen | QUIET } else { chosen })
 }
 
 fn arithmetic(form: &mut Form) -> Option<Selected> {

@@ -2,6 +2,7 @@
 //! f64 functions, rounded, and can be moved within the bounds on purpose.
 
 use super::float32::{canonical, flush};
+use super::float64::payload;
 use super::form::{Form, both1, op};
 use super::half::{BFloat, Half, Widen};
 use crate::exec::inst::{Selected, alu};
@@ -302,12 +303,5 @@ fn upper_word(a: f64, f: impl Fn(f64) -> f64) -> f64 {
 /// `rsqrt.approx.f64`, for which the manual gives no bound: as accurate as two operations of f64 are.
 #[inline(always)]
 fn reciprocal_root(a: f64) -> f64 {
-    let result = 1.0 / a.sqrt();
-    if a.is_nan() {
-        f64::from_bits(a.to_bits() | 1 << 51)
-    } else if result.is_nan() {
-        f64::from_bits(0xfff8_0000_0000_0000)
-    } else {
-        result
-    }
+    payload([a], 1.0 / a.sqrt())
 }
