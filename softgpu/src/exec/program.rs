@@ -54,6 +54,9 @@ pub struct Program {
     pub shared_span: u32,
     /// Bytes of shared memory that lie in gaps, as ranges.
     pub shared_gaps: Vec<std::ops::Range<u32>>,
+    /// Bytes of the smallest access to shared and to global memory: how finely races are tracked.
+    pub shared_granule: u32,
+    pub global_granule: u32,
     /// Local memory of a thread, bytes.
     pub local_bytes: u32,
     /// Most 32-bit registers live at once: an estimate of what ptxas would allocate.

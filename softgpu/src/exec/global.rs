@@ -1,0 +1,422 @@
+//! Global memory as the blocks of a launch see it: which region an access goes to, whether it was
+//! written, which block touched it.
+//!
+//! Each granule (4 bytes, or as few as the smallest global access of the kernel) has a tag for the time
+//! of one launch: low half the last block that wrote it (plus one, bit 31 for an atomic or volatile
+//! write), high half the block that read it (plus one, or [`MANY`]). Two blocks of a launch have no order
+//! between them, so touching the same granule, one of them writing, is a race. The exception is the
+//! classic protocol of a fence followed by an atomic on one side and an atomic on the other: what it
+//! orders exactly is not tracked, blocks that follow it are believed.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+
+use super::launch::{ACQUIRED, Launch, RELEASED};
+use super::regs::{FULL, LANES, Slot};
+use super::warp::{Flow, Warp, lanes};
+use crate::counters::Traffic;
+use crate::memory::{
+    Allocation, Kind, LOCAL_WINDOW, Memory, Place, SECTOR, SHARED_WINDOW, WINDOW_BYTES,
+};
+use crate::sanitizer::FindingKind;
+
+const STRONG: u32 = 1 << 31;
+const ID: u32 = (1 << 30) - 1;
+const MANY: u32 = ID;
+
+/// One allocation during a launch.
+pub struct Region {
+    pub allocation: Arc<Allocation>,
+    tags: OnceLock<Vec<AtomicU64>>,
+}
+
+impl Region {
+    fn tags(&self, shift: u32) -> &[AtomicU64] {
+        self.tags.get_or_init(|| {
+            let count = (self.allocation.bytes + 3).next_multiple_of(4) >> shift;
+            std::iter::repeat_with(|| AtomicU64::new(0)).take(count).collect()
+        })
+    }
+}
+
+/// All regions of a launch, by address.
+pub struct GlobalView {
+    pub regions: Vec<Region>,
+    /// Binary logarithm of the bytes of a granule.
+    pub shift: u32,
+}
+
+impl GlobalView {
+    /// The device's memory as it is now, tracked in granules of `granule` bytes.
+    pub fn new(memory: &Memory, granule: u32) -> Self {
+        let region = |allocation| Region { allocation, tags: OnceLock::new() };
+        let regions = memory.live().into_iter().map(region).collect();
+        Self { regions, shift: granule.trailing_zeros() }
+    }
+
+    /// The region that holds all of `first..last`.
+    #[inline(always)]
+    fn find(&self, hint: usize, first: u64, last: u64) -> Option<usize> {
+        let holds =
+            |region: &Region| first >= region.allocation.base && last <= region.allocation.end();
+        if self.regions.get(hint).is_some_and(holds) {
+            return Some(hint);
+        }
+        let at = self.regions.partition_point(|region| region.allocation.base <= first);
+        at.checked_sub(1).filter(|&at| holds(&self.regions[at]))
+    }
+
+    /// Different bytes that the launch touched.
+    pub fn unique_bytes(&self) -> u64 {
+        let touched =
+            |tags: &Vec<AtomicU64>| tags.iter().filter(|tag| tag.load(Relaxed) != 0).count() as u64;
+        self.regions.iter().filter_map(|region| region.tags.get()).map(touched).sum::<u64>()
+            << self.shift
+    }
+}
+
+/// How an access is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    Load,
+    Store,
+    Atomic,
+}
+
+/// Lanes of one access that lie in one region: offsets in it.
+pub struct Part<'a> {
+    pub region: &'a Region,
+    pub mask: u32,
+    pub offsets: [usize; LANES],
+    /// All 32 lanes, each right behind the one before.
+    pub contiguous: bool,
+}
+
+/// The 64-bit addresses of an access.
+#[inline(always)]
+pub fn addresses(warp: &Warp, slot: Slot, offset: i64) -> [u64; LANES] {
+    let mut addresses = warp.regs.read::<u64>(slot);
+    if offset != 0 {
+        for address in &mut addresses {
+            *address = address.wrapping_add_signed(offset);
+        }
+    }
+    addresses
+}
+
+/// Checks an access of `bytes` (a power of two) a lane and hands its parts to `act`, one per region.
+///
+/// [`Flow::Stop`] when a lane's address is misaligned, or in no allocation.
+#[inline(always)]
+pub fn for_parts(
+    warp: &mut Warp,
+    addresses: &[u64; LANES],
+    mask: u32,
+    bytes: u32,
+    access: Access,
+    mut act: impl FnMut(&mut Warp, Part) -> Flow,
+) -> Flow {
+    let launch = warp.launch;
+    let (mut low, mut high, mut together) = (u64::MAX, 0, 0);
+    let mut contiguous = mask == FULL;
+    if mask == FULL {
+        for lane in 0..LANES {
+            low = low.min(addresses[lane]);
+            high = high.max(addresses[lane]);
+            together |= addresses[lane];
+            contiguous &=
+                addresses[lane] == addresses[0].wrapping_add(lane as u64 * u64::from(bytes));
+        }
+    } else {
+        for lane in lanes(mask) {
+            low = low.min(addresses[lane]);
+            high = high.max(addresses[lane]);
+            together |= addresses[lane];
+        }
+    }
+    let pc = warp.state.pc;
+    let hint = warp.worker.regions.get(pc).map_or(0, |&hint| hint as usize);
+    let end = high.saturating_add(u64::from(bytes));
+    if together & u64::from(bytes - 1) == 0
+        && let Some(at) = launch.global.find(hint, low, end)
+    {
+        warp.worker.regions[pc] = at as u32;
+        let region = &launch.global.regions[at];
+        if access != Access::Load && matches!(region.allocation.kind, Kind::Constant(_)) {
+            return constant(warp, region, mask);
+        }
+        let base = region.allocation.base;
+        let offsets = std::array::from_fn(|lane| addresses[lane].wrapping_sub(base) as usize);
+        return act(warp, Part { region, mask, offsets, contiguous });
+    }
+    apart(warp, addresses, mask, bytes, access, &mut act)
+}
+
+#[cold]
+fn constant(warp: &mut Warp, region: &Region, mask: u32) -> Flow {
+    let message = format!("a write to {}", region.allocation);
+    warp.found(FindingKind::WriteToConstant, mask.trailing_zeros(), message)
+}
+
+/// The lanes lie in more than one region, or one of them in none.
+#[cold]
+fn apart(
+    warp: &mut Warp,
+    addresses: &[u64; LANES],
+    mut mask: u32,
+    bytes: u32,
+    access: Access,
+    act: &mut dyn FnMut(&mut Warp, Part) -> Flow,
+) -> Flow {
+    let launch = warp.launch;
+    while mask != 0 {
+        let first = mask.trailing_zeros() as usize;
+        let address = addresses[first];
+        let end = address.saturating_add(u64::from(bytes));
+        if !address.is_multiple_of(u64::from(bytes)) {
+            let message = format!("{access:?} of {bytes} bytes at {address:#x}");
+            return warp.found(FindingKind::Misaligned, first as u32, message);
+        }
+        let Some(at) = launch.global.find(0, address, end) else {
+            return outside(warp, first, address, bytes, access);
+        };
+        let region = &launch.global.regions[at];
+        let base = region.allocation.base;
+        let mut here = 0;
+        for lane in lanes(mask) {
+            let inside = addresses[lane] >= base
+                && addresses[lane].saturating_add(u64::from(bytes)) <= region.allocation.end();
+            here |= u32::from(inside && addresses[lane].is_multiple_of(u64::from(bytes))) << lane;
+        }
+        if access != Access::Load && matches!(region.allocation.kind, Kind::Constant(_)) {
+            return constant(warp, region, here);
+        }
+        let offsets = std::array::from_fn(|lane| addresses[lane].wrapping_sub(base) as usize);
+        if act(warp, Part { region, mask: here, offsets, contiguous: false }) == Flow::Stop {
+            return Flow::Stop;
+        }
+        mask &= !here;
+    }
+    Flow::Next
+}
+
+#[cold]
+fn outside(warp: &mut Warp, lane: usize, address: u64, bytes: u32, access: Access) -> Flow {
+    let what = format!("{access:?} of {bytes} bytes at global address {address:#x}");
+    let (kind, place) = match warp.launch.memory.place(address) {
+        Place::Freed(gone) => (FindingKind::UseAfterFree, gone.to_string()),
+        Place::Live(found, offset) => {
+            (FindingKind::OutOfBounds, format!("from byte {offset} over the end of {found}"))
+        }
+        Place::Nowhere(nearest) => (FindingKind::OutOfBounds, nearest),
+    };
+    warp.found(kind, lane as u32, format!("{what}: {place}"))
+}
+
+/// Adds a request to a count of traffic.
+#[inline(always)]
+pub fn count(traffic: &mut Traffic, part: &Part, bytes: u32) {
+    traffic.requests += 1;
+    traffic.bytes += u64::from(bytes) * u64::from(part.mask.count_ones());
+    traffic.sectors += sectors(part, bytes);
+}
+
+/// Different 32-byte sectors that the lanes touch.
+#[inline(always)]
+fn sectors(part: &Part, bytes: u32) -> u64 {
+    if part.contiguous {
+        let first = part.offsets[0] / SECTOR;
+        return ((part.offsets[0] + LANES * bytes as usize).div_ceil(SECTOR) - first) as u64;
+    }
+    let mut seen = [usize::MAX; LANES];
+    let (mut count, mut last, mut sorted) = (0, usize::MAX, true);
+    for lane in lanes(part.mask) {
+        let sector = part.offsets[lane] / SECTOR;
+        if sector != last {
+            sorted &= last == usize::MAX || sector > last;
+            seen[count] = sector;
+            count += 1;
+            last = sector;
+        }
+    }
+    if !sorted {
+        let seen = &mut seen[..count];
+        seen.sort_unstable();
+        count = 1 + seen.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    }
+    count as u64
+}
+
+/// The written bits that `bytes` bytes at `offset` take in their sector.
+#[inline(always)]
+fn sector_bits(offset: usize, bytes: u32) -> u32 {
+    (((1u64 << bytes) - 1) << (offset % SECTOR)) as u32
+}
+
+/// Reports lanes that read bytes never written.
+#[inline(always)]
+pub fn check_written(warp: &mut Warp, part: &Part, bytes: u32) {
+    if !warp.launch.options.checks.uninitialized {
+        return;
+    }
+    let allocation = &part.region.allocation;
+    if part.contiguous && part.offsets[0].is_multiple_of(SECTOR) {
+        let first = part.offsets[0] / SECTOR;
+        if (first..first + bytes as usize).all(|sector| allocation.written_bits(sector) == u32::MAX)
+        {
+            return;
+        }
+    }
+    for lane in lanes(part.mask) {
+        let offset = part.offsets[lane];
+        let bits = sector_bits(offset, bytes);
+        if allocation.written_bits(offset / SECTOR) & bits != bits {
+            let message = format!("a load of {bytes} bytes at byte {offset} of {allocation}");
+            warp.found(FindingKind::Uninitialized, lane as u32, message);
+            return;
+        }
+    }
+}
+
+/// Marks what the lanes write.
+#[inline(always)]
+pub fn mark_written(part: &Part, bytes: u32) {
+    let allocation = &part.region.allocation;
+    if part.contiguous && part.offsets[0].is_multiple_of(SECTOR) {
+        let first = part.offsets[0] / SECTOR;
+        for sector in first..first + bytes as usize {
+            allocation.mark_bits(sector, u32::MAX);
+        }
+        return;
+    }
+    for lane in lanes(part.mask) {
+        let offset = part.offsets[lane];
+        allocation.mark_bits(offset / SECTOR, sector_bits(offset, bytes));
+    }
+}
+
+/// Notes who touched what, and reports races with other blocks.
+#[inline(always)]
+pub fn check_races(warp: &mut Warp, part: &Part, bytes: u32, access: Access, strong: bool) {
+    if !warp.launch.options.checks.global_races {
+        return;
+    }
+    let launch = warp.launch;
+    let shift = launch.global.shift;
+    let tags = part.region.tags(shift);
+    let me = (warp.block.index % u64::from(ID - 1)) as u32 + 1;
+    let count = (bytes as usize >> shift).max(1);
+    let mut race = None;
+    let mut note = |lane: usize, granule: usize| {
+        let Some(tag) = tags.get(granule) else { return };
+        let old = tag.load(Relaxed);
+        if access == Access::Load
+            && (old >> 32) as u32 == me
+            && (old as u32 & ID == me || old as u32 == 0)
+        {
+            return;
+        }
+        if let Some(other) = note_tag(launch, tag, me, access, strong) {
+            race = race.or(Some((lane, granule, other)));
+        }
+    };
+    if part.contiguous {
+        let first = part.offsets[0] >> shift;
+        for at in 0..LANES * count {
+            note(at / count, first + at);
+        }
+    } else {
+        for lane in lanes(part.mask) {
+            let first = part.offsets[lane] >> shift;
+            for granule in first..first + count {
+                note(lane, granule);
+            }
+        }
+    }
+    if let Some((lane, granule, (other, wrote))) = race {
+        report_race(warp, part, lane, granule << shift, other, wrote);
+    }
+}
+
+/// Updates a tag. The block that this access races with, and whether it wrote.
+#[inline(always)]
+fn note_tag(
+    launch: &Launch,
+    tag: &AtomicU64,
+    me: u32,
+    access: Access,
+    strong: bool,
+) -> Option<(u32, bool)> {
+    let mut old = tag.load(Relaxed);
+    loop {
+        let (writer, reader) = (old as u32, (old >> 32) as u32);
+        let new_writer = match access {
+            Access::Load => writer,
+            _ => me | if strong { STRONG } else { 0 },
+        };
+        let new_reader = match access {
+            Access::Load if strong => reader,
+            Access::Load if reader == 0 || reader == me => me,
+            Access::Load => MANY,
+            _ => reader,
+        };
+        let new = u64::from(new_reader) << 32 | u64::from(new_writer);
+        if new != old
+            && let Err(now) = tag.compare_exchange_weak(old, new, Relaxed, Relaxed)
+        {
+            old = now;
+            continue;
+        }
+        let by = writer & ID;
+        let both_strong = strong && writer & STRONG != 0;
+        if by != 0 && by != me && !both_strong && !published(launch, by, me) {
+            return Some((by, true));
+        }
+        let read_by_other = reader != 0 && reader != me;
+        if access != Access::Load && read_by_other && !published(launch, reader, me) {
+            return Some((reader, false));
+        }
+        return None;
+    }
+}
+
+/// Whether block tag `by` has released and block tag `me` acquired.
+#[cold]
+fn published(launch: &Launch, by: u32, me: u32) -> bool {
+    let state =
+        |tag: u32| launch.order.get((tag - 1) as usize).map_or(0, |state| state.load(Relaxed));
+    (by == MANY || state(by) & RELEASED != 0) && state(me) & ACQUIRED != 0
+}
+
+#[cold]
+fn report_race(warp: &mut Warp, part: &Part, lane: usize, byte: usize, other: u32, wrote: bool) {
+    let verb = if wrote { "wrote" } else { "read" };
+    let who = if other == MANY {
+        "several blocks".to_owned()
+    } else {
+        format!("block {}", warp.launch.geometry.grid.position(u64::from(other - 1)))
+    };
+    let message = format!(
+        "byte {byte} of {}: {who} {verb} it in the same launch, and nothing orders the two",
+        part.region.allocation
+    );
+    warp.found(FindingKind::GlobalRace, lane as u32, message);
+}
+
+/// Which memory a generic address lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    Global,
+    Shared,
+    Local,
+}
+
+/// Sorts the lanes of a generic access by the memory they go to: (global, shared, local).
+pub fn windows(addresses: &[u64; LANES], mask: u32) -> [(Window, u32); 3] {
+    let inside = |window: u64| {
+        let hit = |lane: &usize| addresses[*lane].wrapping_sub(window) < WINDOW_BYTES;
+        lanes(mask).filter(hit).fold(0, |mask, lane| mask | 1u32 << lane)
+    };
+    let (shared, local) = (inside(SHARED_WINDOW), inside(LOCAL_WINDOW));
+    [(Window::Global, mask & !shared & !local), (Window::Shared, shared), (Window::Local, local)]
+}

@@ -1,0 +1,97 @@
+//! cp.async: copies from global to shared memory that a thread waits for later.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::load_store::{accessor, check_shared, narrow_addresses, shared_hazard};
+use crate::exec::global::{self, Access};
+use crate::exec::inst::{Inst, NONE};
+use crate::exec::regs::LANES;
+use crate::exec::warp::{Flow, Warp, lanes};
+
+/// `cp.async`. Operands: destination in shared memory, source, bytes of the source or NONE (the rest of
+/// the destination becomes zero), predicate that ignores the source or NONE. `imm`: bytes | offset of
+/// the destination << 8 | offset of the source << 32.
+pub fn copy(warp: &mut Warp, inst: &Inst, mask: u32) -> Flow {
+    let bytes = (inst.imm & 0xFF) as u32;
+    let (to_offset, from_offset) = (inst.imm << 32 >> 40, inst.imm >> 32);
+    let narrowed = Inst { imm: to_offset, ..*inst };
+    let targets = narrow_addresses(warp, inst.ops[0], &narrowed);
+    let sources = global::addresses(warp, inst.ops[1], from_offset);
+    let mut sizes = [bytes; LANES];
+    if inst.ops[2] != NONE {
+        sizes = warp.regs.read::<u32>(inst.ops[2]).map(|size| size.min(bytes));
+    }
+    if inst.ops[3] != NONE {
+        let ignored = warp.regs.pred(inst.ops[3]);
+        lanes(ignored).for_each(|lane| sizes[lane] = 0);
+    }
+    if check_shared(warp, &targets, mask, bytes, Access::Store) == Flow::Stop {
+        return Flow::Stop;
+    }
+    let mut words = [[0u32; 4]; LANES];
+    // Lanes that read the same number of bytes go together, which is all of them but at an edge.
+    let mut left =
+        lanes(mask).filter(|&lane| sizes[lane] > 0).fold(0, |set, lane| set | 1u32 << lane);
+    while left != 0 {
+        let size = sizes[left.trailing_zeros() as usize];
+        let here =
+            lanes(left).filter(|&lane| sizes[lane] == size).fold(0, |set, lane| set | 1u32 << lane);
+        left &= !here;
+        // Alignment is that of the whole copy; what is read and checked is the source's size.
+        let whole = size == bytes;
+        let each = if whole { bytes } else { 1 };
+        for step in 0..if whole { 1 } else { size } {
+            let from =
+                if whole { sources } else { sources.map(|a| a.wrapping_add(u64::from(step))) };
+            let flow = global::for_parts(warp, &from, here, each, Access::Load, |warp, part| {
+                global::count(&mut warp.worker.tally.async_copies, &part, each);
+                global::check_written(warp, &part, each);
+                global::check_races(warp, &part, each, Access::Load, false);
+                let allocation = &part.region.allocation;
+                for lane in lanes(part.mask) {
+                    if whole {
+                        for word in 0..bytes as usize / 4 {
+                            words[lane][word] =
+                                allocation.words()[part.offsets[lane] / 4 + word].load(Relaxed);
+                        }
+                    } else {
+                        let byte = u32::from(allocation.byte(part.offsets[lane]));
+                        words[lane][step as usize / 4] |= byte << (step % 4 * 8);
+                    }
+                }
+                Flow::Next
+            });
+            if flow == Flow::Stop {
+                return Flow::Stop;
+            }
+        }
+    }
+    for lane in lanes(mask) {
+        let by = accessor(warp, lane, false);
+        for (word, &value) in words[lane].iter().take(bytes as usize / 4).enumerate() {
+            let address = targets[lane] + 4 * word as u32;
+            if let Some(hazard) = warp.block.shared.begin_copy(address, by)
+                && shared_hazard(warp, lane, address, Access::Store, hazard) == Flow::Stop
+            {
+                return Flow::Stop;
+            }
+            warp.state.copies.add(lane, address, value);
+        }
+    }
+    Flow::Next
+}
+
+/// `cp.async.commit_group`.
+pub fn commit(warp: &mut Warp, _inst: &Inst, mask: u32) -> Flow {
+    warp.state.copies.commit(mask);
+    Flow::Next
+}
+
+/// `cp.async.wait_group imm` and, with a negative `imm`, `cp.async.wait_all`.
+pub fn wait(warp: &mut Warp, inst: &Inst, mask: u32) -> Flow {
+    for piece in warp.state.copies.finish(mask, u32::try_from(inst.imm).ok()) {
+        let by = accessor(warp, usize::from(piece.lane), false);
+        warp.block.shared.end_copy(piece.address, piece.value, by);
+    }
+    Flow::Next
+}

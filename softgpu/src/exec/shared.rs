@@ -1,0 +1,274 @@
+//! Shared memory of a block, with who wrote and who read each place last.
+//!
+//! A block is run by one thread, so nothing here is atomic. Time is a counter of synchronisations: it
+//! goes up by one at every block barrier and every warp barrier. Each granule of shared memory (4 bytes,
+//! or as few as the smallest access of the kernel) has two tags, one for its last write and one for its
+//! reads:
+//!
+//! ```text
+//! bits 31..16  time of the access, 0 for never
+//! bits 15..6   thread
+//! bits  5..0   write: WRITTEN, PENDING (destination of a cp.async), STRONG (atomic, volatile)
+//!              read:  MANY_LANES, MANY_WARPS (more than one thread has read since)
+//! ```
+//!
+//! Two accesses to a granule, one of them a write, by different threads, are ordered when the earlier
+//! one's time lies before the last block barrier of the later one's warp, or in the same warp before
+//! that warp's last warp barrier. Otherwise they race.
+
+use std::ops::Range;
+
+const WRITTEN: u32 = 1;
+const PENDING: u32 = 2;
+const STRONG: u32 = 4;
+const MANY_LANES: u32 = 1;
+const MANY_WARPS: u32 = 2;
+const MANY: u32 = MANY_LANES | MANY_WARPS;
+const TIME: u32 = 16;
+const LATEST: u32 = 0xFFFE;
+/// Write tag of a granule between two variables.
+const GAP: u32 = 0xFFFF << TIME;
+
+/// Shared memory of the block that runs.
+pub struct SharedMemory {
+    words: Vec<u32>,
+    writes: Vec<u32>,
+    reads: Vec<u32>,
+    bytes: u32,
+    /// Binary logarithm of the bytes of a granule.
+    shift: u32,
+    now: u32,
+}
+
+/// Who accesses, and what is ordered before it.
+#[derive(Clone, Copy)]
+pub struct Accessor {
+    pub thread: u32,
+    /// Time of the last block barrier that its warp went through, and of its last warp barrier.
+    pub block_sync: u32,
+    pub warp_sync: u32,
+    /// An atomic or volatile access: it does not race with others of its kind.
+    pub strong: bool,
+}
+
+/// What is wrong with an access that is inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hazard {
+    Gap,
+    Unwritten,
+    Pending,
+    /// With the last write of this thread.
+    RaceWithWrite(u32),
+    /// With a read of this thread.
+    RaceWithRead(u32),
+}
+
+impl SharedMemory {
+    /// Time at the start of a block: behind the 0 of tags that nobody has set.
+    pub const START: u32 = 1;
+
+    /// `bytes` in all, gaps included, tracked in granules of `granule` (1, 2 or 4) bytes.
+    pub fn new(bytes: u32, granule: u32) -> Self {
+        let words = bytes.div_ceil(4) as usize;
+        let granules = words * 4 / granule as usize;
+        Self {
+            words: vec![0; words],
+            writes: vec![0; granules],
+            reads: vec![0; granules],
+            bytes,
+            shift: granule.trailing_zeros(),
+            now: Self::START,
+        }
+    }
+
+    /// Forgets everything: a new block.
+    pub fn reset(&mut self, gaps: &[Range<u32>]) {
+        self.writes.fill(0);
+        self.reads.fill(0);
+        for gap in gaps {
+            let range = (gap.start >> self.shift) as usize..(gap.end >> self.shift) as usize;
+            if let Some(tags) = self.writes.get_mut(range) {
+                tags.fill(GAP);
+            }
+        }
+        self.now = Self::START;
+    }
+
+    /// Size in bytes, gaps included.
+    pub fn bytes(&self) -> u32 {
+        self.bytes
+    }
+
+    /// A synchronisation happened; the new time.
+    pub fn tick(&mut self) -> u32 {
+        if self.now == LATEST {
+            // Time starts again: what is known about order so far is forgotten, which can miss a race
+            // but never invents one.
+            let low = (1 << TIME) - 1;
+            self.writes.iter_mut().filter(|tag| **tag < GAP).for_each(|tag| *tag &= low);
+            self.reads.fill(0);
+            self.now = 0;
+        }
+        self.now += 1;
+        self.now
+    }
+
+    /// Whether `size` bytes at `address` are inside.
+    #[inline(always)]
+    pub fn inside(&self, address: u32, size: u32) -> bool {
+        address.checked_add(size).is_some_and(|end| end <= self.bytes)
+    }
+
+    /// The granules of an access.
+    #[inline(always)]
+    fn granules(&self, address: u32, size: u32) -> Range<usize> {
+        (address >> self.shift) as usize..((address + size).div_ceil(1 << self.shift)) as usize
+    }
+
+    /// Reads `size` (1, 2 or 4) bytes at an aligned address inside.
+    #[inline(always)]
+    pub fn load(&mut self, address: u32, size: u32, by: Accessor) -> (u32, Option<Hazard>) {
+        let mut hazard = None;
+        for granule in self.granules(address, size) {
+            hazard = hazard.or(self.note_read(granule, by));
+        }
+        let word = self.words[address as usize / 4];
+        (if size == 4 { word } else { word >> (address % 4 * 8) & ((1 << (8 * size)) - 1) }, hazard)
+    }
+
+    /// Writes `size` (1, 2 or 4) bytes at an aligned address inside.
+    #[inline(always)]
+    pub fn store(&mut self, address: u32, size: u32, value: u32, by: Accessor) -> Option<Hazard> {
+        let mask = if size == 4 { u32::MAX } else { ((1 << (8 * size)) - 1) << (address % 4 * 8) };
+        let value = if size == 4 { value } else { value << (address % 4 * 8) };
+        let old = self.words[address as usize / 4];
+        let same = old & mask == value & mask;
+        let mut hazard = None;
+        for granule in self.granules(address, size) {
+            hazard = hazard.or(self.note_write(granule, same, by));
+        }
+        if hazard != Some(Hazard::Gap) {
+            self.words[address as usize / 4] = old & !mask | value & mask;
+        }
+        hazard
+    }
+
+    /// The bytes as they are, unchecked, for atomics that have noted their write already.
+    pub fn peek(&self, address: u32) -> u32 {
+        self.words[address as usize / 4]
+    }
+
+    /// Whether an atomic of `size` bytes would read what nobody has written.
+    pub fn unwritten(&self, address: u32, size: u32) -> Option<Hazard> {
+        let fresh = |granule| self.writes[granule] < GAP && self.writes[granule] & WRITTEN == 0;
+        self.granules(address, size).any(fresh).then_some(Hazard::Unwritten)
+    }
+
+    /// Starts a copy into 4 bytes at an aligned address inside: until it ends, nobody may touch them.
+    pub fn begin_copy(&mut self, address: u32, by: Accessor) -> Option<Hazard> {
+        let mut hazard = None;
+        for granule in self.granules(address, 4) {
+            hazard = hazard.or(self.note_write(granule, false, by));
+            if hazard != Some(Hazard::Gap) {
+                self.writes[granule] |= PENDING;
+            }
+        }
+        hazard
+    }
+
+    /// Ends it.
+    pub fn end_copy(&mut self, address: u32, value: u32, by: Accessor) {
+        for granule in self.granules(address, 4) {
+            self.writes[granule] = self.now << TIME | by.thread << 6 | WRITTEN;
+        }
+        self.words[address as usize / 4] = value;
+    }
+
+    #[inline(always)]
+    fn note_read(&mut self, granule: usize, by: Accessor) -> Option<Hazard> {
+        let write = self.writes[granule];
+        let calm = (write >> TIME) < by.block_sync || write >> 6 & 0x3FF == by.thread;
+        let hazard = if calm && write & (WRITTEN | PENDING) == WRITTEN {
+            None
+        } else {
+            self.read_hazard(write, by)
+        };
+        let mine = self.now << TIME | by.thread << 6;
+        let read = self.reads[granule];
+        self.reads[granule] = if (read >> TIME) < by.block_sync {
+            mine
+        } else if read >> 6 & 0x3FF == by.thread {
+            mine | read & MANY
+        } else {
+            let many = if read >> 11 & 0x1F == by.thread >> 5 { MANY_LANES } else { MANY_WARPS };
+            mine | many | read & MANY
+        };
+        hazard
+    }
+
+    #[inline(always)]
+    fn note_write(&mut self, granule: usize, same_value: bool, by: Accessor) -> Option<Hazard> {
+        let (write, read) = (self.writes[granule], self.reads[granule]);
+        let calm = ((write >> TIME) < by.block_sync || write >> 6 & 0x3FF == by.thread)
+            && ((read >> TIME) < by.block_sync || read & (0x3FF << 6 | MANY) == by.thread << 6)
+            && write & PENDING == 0;
+        let hazard = if calm { None } else { self.write_hazard(write, read, same_value, by) };
+        if hazard != Some(Hazard::Gap) {
+            let strong = if by.strong { STRONG } else { 0 };
+            let pending = write & PENDING;
+            self.writes[granule] = self.now << TIME | by.thread << 6 | WRITTEN | strong | pending;
+        }
+        hazard
+    }
+
+    /// Whether an access tagged `tag` is ordered before one by `by`.
+    fn is_ordered(tag: u32, many: u32, by: Accessor) -> bool {
+        let (time, thread) = (tag >> TIME, tag >> 6 & 0x3FF);
+        time < by.block_sync
+            || thread == by.thread && many == 0
+            || thread >> 5 == by.thread >> 5 && many & MANY_WARPS == 0 && time < by.warp_sync
+    }
+
+    #[cold]
+    fn read_hazard(&self, write: u32, by: Accessor) -> Option<Hazard> {
+        if write >= GAP {
+            Some(Hazard::Gap)
+        } else if write & PENDING != 0 {
+            Some(Hazard::Pending)
+        } else if write & WRITTEN == 0 {
+            Some(Hazard::Unwritten)
+        } else if Self::is_ordered(write, 0, by) || by.strong && write & STRONG != 0 {
+            None
+        } else {
+            Some(Hazard::RaceWithWrite(write >> 6 & 0x3FF))
+        }
+    }
+
+    #[cold]
+    fn write_hazard(
+        &self,
+        write: u32,
+        read: u32,
+        same_value: bool,
+        by: Accessor,
+    ) -> Option<Hazard> {
+        if write >= GAP {
+            return Some(Hazard::Gap);
+        }
+        if write & PENDING != 0 {
+            return Some(Hazard::Pending);
+        }
+        let thread = write >> 6 & 0x3FF;
+        let both_strong = by.strong && write & STRONG != 0;
+        // Lanes of one instruction may write one value to one place: whichever wins, it is the same.
+        let together = same_value && write >> TIME == self.now && thread >> 5 == by.thread >> 5;
+        if write & WRITTEN != 0 && !Self::is_ordered(write, 0, by) && !both_strong && !together {
+            return Some(Hazard::RaceWithWrite(thread));
+        }
+        // The reads of atomics are noted as writes; a read found here was a plain one.
+        if !Self::is_ordered(read, read & MANY, by) {
+            return Some(Hazard::RaceWithRead(read >> 6 & 0x3FF));
+        }
+        None
+    }
+}

@@ -1,0 +1,441 @@
+//! Instructions that touch memory.
+
+use super::super::draft::{Passing, Ref};
+use super::super::flatten::Builder;
+use super::super::scope::Spot;
+use super::control::predicate;
+use super::warp::operands;
+use super::{Address, Words, draft, invalid, unsupported, window};
+use crate::error::LoadError;
+use crate::exec::inst::{Action, Class, Ty, WarpFn};
+use crate::exec::ops::atomic::{self, Op};
+use crate::exec::ops::load_store::{self, Target, flags};
+use crate::exec::ops::{async_copy, movement};
+use crate::ptx::ast::{Instruction, Operand, Type};
+
+/// False when the opcode is not of this family.
+pub fn select(builder: &mut Builder, instruction: &Instruction) -> Result<bool, LoadError> {
+    match instruction.opcode.as_str() {
+        "ld" | "ldu" => load(builder, instruction)?,
+        "st" => store(builder, instruction)?,
+        "atom" | "red" => atomic_operation(builder, instruction)?,
+        "cvta" => convert_address(builder, instruction)?,
+        "cp" => async_copies(builder, instruction)?,
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// What the modifiers of a load or store say.
+struct Form {
+    space: Option<&'static str>,
+    strong: bool,
+    count: usize,
+    ty: Type,
+}
+
+/// Cache operators, eviction priorities and prefetch sizes are hints about time, which nothing here is
+/// about; the rest must be known.
+fn form(instruction: &Instruction) -> Result<Form, LoadError> {
+    let mut words = Words::new(instruction);
+    let space = words.find(|word| match word {
+        "global" => Some("global"),
+        "shared" | "shared::cta" => Some("shared"),
+        "local" => Some("local"),
+        "param" | "param::entry" | "param::func" => Some("param"),
+        "const" => Some("const"),
+        _ => None,
+    });
+    let mut strong = false;
+    while words
+        .find(|word| {
+            matches!(word, "volatile" | "relaxed" | "acquire" | "release" | "mmio").then_some(())
+        })
+        .is_some()
+    {
+        strong = true;
+    }
+    words.take("weak");
+    words.find(|word| matches!(word, "cta" | "cluster" | "gpu" | "sys").then_some(()));
+    words.take("nc");
+    words.find(|word| matches!(word, "ca" | "cg" | "cs" | "lu" | "cv" | "wb" | "wt").then_some(()));
+    while words
+        .find(|word| {
+            let eviction = word.starts_with("L1::") || word.starts_with("L2::evict");
+            (eviction || matches!(word, "L2::64B" | "L2::128B" | "L2::256B")).then_some(())
+        })
+        .is_some()
+    {}
+    let count = words.find(|word| match word {
+        "v2" => Some(2),
+        "v4" => Some(4),
+        "v8" => Some(8),
+        _ => None,
+    });
+    let ty = words.ty()?;
+    words.done()?;
+    Ok(Form { space, strong, count: count.unwrap_or(1), ty })
+}
+
+/// The memory that an access goes to, and the class it counts in.
+fn target(
+    builder: &mut Builder,
+    instruction: &Instruction,
+    form: &Form,
+    address: &Address,
+    store: bool,
+) -> Result<(Target, Class), LoadError> {
+    let class = |load, stored| if store { stored } else { load };
+    let size = form.ty.bytes() as u32;
+    let global = class(Class::LoadGlobal, Class::StoreGlobal);
+    Ok(match form.space {
+        Some("global") => {
+            builder.global_granule = builder.global_granule.min(size);
+            (Target::Global, global)
+        }
+        Some("shared") => {
+            builder.shared_granule = builder.shared_granule.min(size);
+            (Target::Shared, class(Class::LoadShared, Class::StoreShared))
+        }
+        Some("local") => (Target::Local, class(Class::LoadLocal, Class::StoreLocal)),
+        Some("const") if !store => (Target::Global, Class::LoadConst),
+        Some("param") => match address.spot {
+            Some(Spot::Frame(_)) => (Target::Frame, Class::Move),
+            _ if store => return Err(unsupported(instruction, "a store to a kernel's parameters")),
+            // A base in a register can only be the address of a kernel parameter: nvcc takes no other.
+            _ => (Target::Param, Class::Move),
+        },
+        None => {
+            builder.global_granule = builder.global_granule.min(size);
+            builder.shared_granule = builder.shared_granule.min(size);
+            (Target::Generic, global)
+        }
+        _ => return Err(unsupported(instruction, "a store to this space")),
+    })
+}
+
+fn register_kind(
+    builder: &mut Builder,
+    instruction: &Instruction,
+    form: &Form,
+    operands: &[Operand],
+) -> Result<(Ty, u32), LoadError> {
+    if form.ty == Type::Pred || form.ty == Type::B128 {
+        return Err(unsupported(instruction, "an access of this type"));
+    }
+    if form.ty.bytes() == 8 {
+        return Ok((Ty::D, 0));
+    }
+    // Registers may be wider than the type.
+    let wide = operands.iter().any(|operand| match operand {
+        Operand::Name(name) => builder.is_double(name),
+        _ => false,
+    });
+    Ok(if wide { (Ty::D, flags::WIDE_REGISTER) } else { (Ty::W, 0) })
+}
+
+fn elements<'a>(
+    instruction: &Instruction,
+    operand: &'a Operand,
+    count: usize,
+) -> Result<&'a [Operand], LoadError> {
+    let elements = match operand {
+        Operand::Vector(elements) => elements.as_slice(),
+        _ => std::slice::from_ref(operand),
+    };
+    if elements.len() != count {
+        return Err(invalid(
+            instruction,
+            format!("{} registers for {count} elements", elements.len()),
+        ));
+    }
+    Ok(elements)
+}
+
+/// The base in the width that the target takes.
+fn base(target: Target, address: &Address) -> (Ref, u32) {
+    let wants_wide = matches!(target, Target::Global | Target::Generic);
+    match (wants_wide, address.wide, address.base) {
+        (true, false, Ref::Word(word)) => (Ref::Double(u64::from(word)), 0),
+        (true, false, Ref::Dynamic { offset, .. }) => (Ref::Dynamic { offset, double: true }, 0),
+        (false, true, base) => (base, flags::WIDE_ADDRESS),
+        (_, _, base) => (base, 0),
+    }
+}
+
+fn load(builder: &mut Builder, instruction: &Instruction) -> Result<(), LoadError> {
+    let form = form(instruction)?;
+    let [to, from] = operands(instruction)?;
+    let address = builder.address(instruction, from)?;
+    let (target, class) = target(builder, instruction, &form, &address, false)?;
+    let size = form.ty.bytes() as u32;
+    let Some(run) = load_store::load(target, size, form.count) else {
+        return Err(unsupported(instruction, "a vector of this size"));
+    };
+    let to = elements(instruction, to, form.count)?;
+    let (kind, mut flag) = register_kind(builder, instruction, &form, to)?;
+    let (base, base_flag) = base(target, &address);
+    if target == Target::Global && !address.wide && matches!(base, Ref::Reg(_)) {
+        return Err(invalid(instruction, "a 32-bit register as a 64-bit address"));
+    }
+    flag |= base_flag;
+    flag |= if form.strong { flags::STRONG } else { 0 };
+    if matches!(form.ty, Type::S8 | Type::S16 | Type::S32) {
+        flag |= flags::SIGNED;
+    }
+    let mut out = draft(builder, instruction, Action::Warp(run.pick()), class)?;
+    for operand in to {
+        out.results.push(builder.optional_result(instruction, operand, kind)?);
+    }
+    out.sources = vec![base];
+    out.imm = address.offset;
+    out.passing = Passing::Either(flag);
+    builder.push(out);
+    Ok(())
+}
+
+fn store(builder: &mut Builder, instruction: &Instruction) -> Result<(), LoadError> {
+    let form = form(instruction)?;
+    let [to, from] = operands(instruction)?;
+    let address = builder.address(instruction, to)?;
+    let (target, class) = target(builder, instruction, &form, &address, true)?;
+    let Some(run) = load_store::store(target, form.ty.bytes() as u32, form.count) else {
+        return Err(unsupported(instruction, "a vector of this size"));
+    };
+    let from = elements(instruction, from, form.count)?;
+    let (kind, mut flag) = register_kind(builder, instruction, &form, from)?;
+    let kind = match (kind, form.ty) {
+        (Ty::W, Type::F32) => Ty::F32,
+        (Ty::D, Type::F64) => Ty::F64,
+        (kind, _) => kind,
+    };
+    let (base, base_flag) = base(target, &address);
+    if target == Target::Global && !address.wide && matches!(base, Ref::Reg(_)) {
+        return Err(invalid(instruction, "a 32-bit register as a 64-bit address"));
+    }
+    flag |= base_flag | if form.strong { flags::STRONG } else { 0 };
+    let mut out = draft(builder, instruction, Action::Warp(run.pick()), class)?;
+    out.sources = vec![base];
+    for operand in from {
+        let source = builder.source(instruction, operand, kind)?;
+        out.sources.push(source);
+    }
+    out.imm = address.offset;
+    out.passing = Passing::Either(flag);
+    builder.push(out);
+    Ok(())
+}
+
+fn atomic_operation(builder: &mut Builder, instruction: &Instruction) -> Result<(), LoadError> {
+    let mut words = Words::new(instruction);
+    let shared = words.take("shared") || words.take("shared::cta");
+    let global = words.take("global");
+    words.find(|word| matches!(word, "relaxed" | "acquire" | "release" | "acq_rel").then_some(()));
+    words.find(|word| matches!(word, "cta" | "cluster" | "gpu" | "sys").then_some(()));
+    words.take("noftz");
+    let name = words.find(|word| {
+        let known = ["exch", "cas", "and", "or", "xor", "add", "inc", "dec", "min", "max"];
+        known.into_iter().find(|known| *known == word)
+    });
+    let name = name.ok_or_else(|| unsupported(instruction, "without an operation known here"))?;
+    let ty = words.ty()?;
+    words.done()?;
+    let op = operation(name, ty)
+        .ok_or_else(|| unsupported(instruction, "this operation on this type"))?;
+    let size = ty.bytes() as u32;
+    let (target, run): (Target, WarpFn) = match (shared, global) {
+        (true, false) => (Target::Shared, |w, i, m| atomic::atomic(w, i, m, Target::Shared)),
+        (false, true) => (Target::Global, |w, i, m| atomic::atomic(w, i, m, Target::Global)),
+        _ => (Target::Generic, |w, i, m| atomic::atomic(w, i, m, Target::Generic)),
+    };
+    if target != Target::Global {
+        builder.shared_granule = builder.shared_granule.min(size);
+    }
+    if target != Target::Shared {
+        builder.global_granule = builder.global_granule.min(size);
+    }
+    let returns = instruction.opcode == "atom";
+    let (result, rest) = match (returns, instruction.operands.split_first()) {
+        (true, Some((first, rest))) => (Some(first), rest),
+        _ => (None, instruction.operands.as_slice()),
+    };
+    let wanted = if op == Op::CompareSwap { 3 } else { 2 };
+    if rest.len() != wanted {
+        return Err(invalid(instruction, format!("{} operands, {wanted} wanted", rest.len())));
+    }
+    let address = builder.address(instruction, &rest[0])?;
+    let kind = match ty {
+        Type::F32 => Ty::F32,
+        Type::F64 => Ty::F64,
+        _ if size == 8 => Ty::D,
+        _ => Ty::W,
+    };
+    let (base, flag) = base(target, &address);
+    let offset = i32::try_from(address.offset)
+        .map_err(|_| invalid(instruction, "an offset of more than 32 bits"))?;
+    let mut sources = vec![base];
+    for operand in &rest[1..] {
+        sources.push(builder.source(instruction, operand, kind)?);
+    }
+    if sources.len() == 2 {
+        sources.push(Ref::None);
+    }
+    let mut out = draft(builder, instruction, Action::Warp(run), Class::Atomic)?;
+    out.results = vec![match result {
+        Some(result) => builder.optional_result(instruction, result, kind)?,
+        None => Ref::None,
+    }];
+    out.sources = sources;
+    out.imm = atomic::pack(offset, op, size);
+    out.passing = Passing::InPlace(flag);
+    builder.push(out);
+    Ok(())
+}
+
+fn operation(name: &str, ty: Type) -> Option<Op> {
+    use Type::*;
+    let bits32 = matches!(ty, B32 | U32 | S32);
+    let bits = bits32 || matches!(ty, B64 | U64 | S64);
+    let unsigned = matches!(ty, U32 | U64);
+    let signed = matches!(ty, S32 | S64);
+    Some(match name {
+        "exch" if bits => Op::Exchange,
+        "cas" if bits || ty == B16 => Op::CompareSwap,
+        "and" if bits => Op::And,
+        "or" if bits => Op::Or,
+        "xor" if bits => Op::Xor,
+        "add" => match ty {
+            U32 | S32 | U64 | S64 => Op::Add,
+            F32 => Op::AddF32,
+            F64 => Op::AddF64,
+            F16x2 => Op::AddF16x2,
+            Bf16x2 => Op::AddBf16x2,
+            F16 => Op::AddF16,
+            Bf16 => Op::AddBf16,
+            _ => return None,
+        },
+        "inc" if ty == U32 => Op::Inc,
+        "dec" if ty == U32 => Op::Dec,
+        "min" if unsigned => Op::MinU,
+        "max" if unsigned => Op::MaxU,
+        "min" if signed => Op::MinS,
+        "max" if signed => Op::MaxS,
+        _ => return None,
+    })
+}
+
+fn convert_address(builder: &mut Builder, instruction: &Instruction) -> Result<(), LoadError> {
+    let mut words = Words::new(instruction);
+    let to = words.take("to");
+    let offset = words.find(window);
+    let wide = words.take("u64");
+    words.done()?;
+    let (Some(offset), true) = (offset, wide) else {
+        return Err(unsupported(
+            instruction,
+            "cvta is known for .u64 and global, const, shared, local",
+        ));
+    };
+    let [d, a] = operands(instruction)?;
+    // The source may be a variable.
+    let source = match a {
+        Operand::Name(name) if builder.scopes.register(name).is_none() => {
+            let spot = builder.spot(name, instruction.line)?;
+            match spot.ok_or_else(|| invalid(instruction, format!("{name} is not declared")))? {
+                Spot::Local(at) | Spot::Shared(at) => Ref::Double(u64::from(at)),
+                Spot::Dynamic(offset) => Ref::Dynamic { offset, double: true },
+                Spot::Global(address) => Ref::Double(address),
+                Spot::Param(_) | Spot::Frame(_) => {
+                    return Err(unsupported(instruction, "the generic address of a parameter"));
+                }
+            }
+        }
+        _ => builder.source(instruction, a, Ty::D)?,
+    };
+    let mut out = draft(builder, instruction, Action::Warp(movement::add_window), Class::Convert)?;
+    out.imm = if to { -offset } else { offset };
+    out.results = vec![builder.result(instruction, d, Ty::D)?];
+    out.sources = vec![source];
+    builder.push(out);
+    Ok(())
+}
+
+/// cp.async and its groups.
+fn async_copies(builder: &mut Builder, instruction: &Instruction) -> Result<(), LoadError> {
+    let mut words = Words::new(instruction);
+    if !words.take("async") {
+        return Err(unsupported(instruction, "cp without .async"));
+    }
+    if words.take("commit_group") {
+        words.done()?;
+        let out = draft(builder, instruction, Action::Warp(async_copy::commit), Class::AsyncCopy)?;
+        builder.push(out);
+        return Ok(());
+    }
+    let group = words.take("wait_group");
+    if group || words.take("wait_all") {
+        words.done()?;
+        let mut out =
+            draft(builder, instruction, Action::Warp(async_copy::wait), Class::AsyncCopy)?;
+        out.imm = match instruction.operands.as_slice() {
+            [Operand::Int(pending)] if group => *pending as u32 as i64,
+            [] if !group => -1,
+            _ => return Err(invalid(instruction, "operands that do not belong here")),
+        };
+        builder.push(out);
+        return Ok(());
+    }
+    let cached = words.take("ca");
+    let streamed = words.take("cg");
+    let shared = words.take("shared") || words.take("shared::cta");
+    let global = words.take("global");
+    words.find(|word| matches!(word, "L2::64B" | "L2::128B" | "L2::256B").then_some(()));
+    words.done()?;
+    if cached == streamed || !shared || !global {
+        return Err(unsupported(instruction, "known as cp.async.{ca,cg}.shared.global"));
+    }
+    let given = instruction.operands.as_slice();
+    let [to, from, Operand::Int(bytes), rest @ ..] = given else {
+        return Err(invalid(
+            instruction,
+            "operands are [destination], [source], bytes{, source bytes}",
+        ));
+    };
+    let allowed: &[u64] = if streamed { &[16] } else { &[4, 8, 16] };
+    if !allowed.contains(bytes) {
+        return Err(invalid(
+            instruction,
+            format!("copies of {bytes} bytes; {allowed:?} are allowed"),
+        ));
+    }
+    let (to, from) = (builder.address(instruction, to)?, builder.address(instruction, from)?);
+    let (target, flag) = base(Target::Shared, &to);
+    let (source, _) = base(Target::Global, &from);
+    let (mut size, mut ignore) = (Ref::None, Ref::None);
+    match rest {
+        [] => {}
+        [operand @ (Operand::Name(name) | Operand::Not(name))] if builder.is_predicate(name) => {
+            let (pred, negated) = predicate(builder, instruction, operand)?;
+            if negated {
+                return Err(unsupported(instruction, "a negated ignore-src predicate"));
+            }
+            ignore = pred;
+        }
+        [operand] => size = builder.source(instruction, operand, Ty::W)?,
+        _ => return Err(invalid(instruction, "too many operands")),
+    }
+    let fits = |offset: i64, bits: u32| offset >= -(1 << (bits - 1)) && offset < 1 << (bits - 1);
+    if !fits(to.offset, 24) || !fits(from.offset, 32) {
+        return Err(unsupported(instruction, "an offset of this size"));
+    }
+    // The source of fewer bytes is read byte by byte.
+    if size != Ref::None {
+        builder.global_granule = 1;
+    }
+    let mut out = draft(builder, instruction, Action::Warp(async_copy::copy), Class::AsyncCopy)?;
+    out.sources = vec![target, source, size, ignore];
+    out.imm = from.offset << 32 | (to.offset & 0xFF_FFFF) << 8 | *bytes as i64;
+    out.passing = Passing::InPlace(flag);
+    builder.push(out);
+    Ok(())
+}
