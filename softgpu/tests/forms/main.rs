@@ -4,7 +4,9 @@
 
 mod bits;
 mod compare;
+mod convert;
 mod floats;
+mod formats;
 mod integers;
 mod machine;
 #[path = "../support/random.rs"]

@@ -70,6 +70,8 @@ fn checked(to: Type, from: Type, rounding: Option<(Round, bool)>, code: i64) -> 
         (Type::Float(to), Type::Float(from), Some((mode, true))) if to == from => mode,
         (Type::Float(to), Type::Float(from), None) if holds(to, from) && !tf32 => Round::Nearest,
         (Type::Float(to), Type::Float(from), Some((mode, false))) if !holds(to, from) => mode,
+        // bf16 may be widened with a rounding, which changes nothing.
+        (Type::Float(to), Type::Float(soft::BF16), Some((mode, false))) if to != soft::BF16 => mode,
         _ => return None,
     };
     let away = mode == Round::NearestAway;
@@ -213,7 +215,8 @@ fn fast(dtype: &str, stype: &str, rounding: &str, flags: i64) -> Option<Selected
             from_integers!(stype; op!(Convert, |a: T| -> f64 { a as f64 }))
         }
         ("f32" | "f64", _) | (_, "f32" | "f64") => None,
-        (_, "u8") => from_integers!(stype; op!(Convert, |a: T| -> u8 { a as u8 })),
+        // Results of 8 bits fill the narrowest register, of 16.
+        (_, "u8") => from_integers!(stype; op!(Convert, |a: T| -> u16 { u16::from(a as u8) })),
         (_, "s8") => from_integers!(stype; op!(Convert, |a: T| -> i16 { i16::from(a as i8) })),
         (_, "u16" | "s16") => from_integers!(stype; op!(Convert, |a: T| -> u16 { a as u16 })),
         (_, "u32" | "s32") => from_integers!(stype; op!(Convert, |a: T| -> u32 { a as u32 })),

@@ -62,7 +62,9 @@ pub fn convert(code: i64, bits: u64) -> u64 {
         }
         (Type::Float(from), Type::Integer { bits: width, .. }) => match source(code, from, bits) {
             // "Zero if source is not f64 and destination is not s64, u64", else the top bit.
-            Number::Nan if from == soft::F64 || width == 64 => 1 << (width - 1),
+            Number::Nan if from == soft::F64 || width == 64 => {
+                to_integer_type(code & !SATURATE, 1 << (width - 1))
+            }
             Number::Nan => 0,
             Number::Infinite { negative } => {
                 to_integer_type(code | SATURATE, if negative { i128::MIN } else { i128::MAX })
