@@ -34,7 +34,7 @@ fn sources(name: &str) -> Cases {
     match name {
         "f16" | "bf16" => Cases::given((0..1 << 16).map(|bits| vec![bits]).collect()),
         "u8" | "s8" => {
-            Cases::given((0..1 << 11).map(|x| vec![x & 0xff | (x * 37 & 0xff00)]).collect())
+            Cases::given((0..1 << 11).map(|x| vec![x & 0xff | ((x * 37) & 0xff00)]).collect())
         }
         "u16" | "s16" => Cases::of_one::<u16>(),
         "u32" | "s32" => Cases::of_one::<i32>(),
@@ -128,15 +128,8 @@ fn to_float(
             let values: Vec<f64> = if of_integers {
                 let down = in_c(&format!("f64.{stype}"), "rm", exact);
                 let up = in_c(&format!("f64.{stype}"), "rp", exact);
-                let between = down.iter().zip(&up).map(|(d, u)| {
-                    if d == u {
-                        *d
-                    } else if d & 1 == 1 {
-                        *d
-                    } else {
-                        *u
-                    }
-                });
+                let between =
+                    down.iter().zip(&up).map(|(d, u)| if d == u || d & 1 == 1 { *d } else { *u });
                 between.map(f64::from_bits).collect()
             } else {
                 exact.iter().map(bits).map(f64::from_bits).collect()

@@ -7,10 +7,12 @@ mod compare;
 mod convert;
 mod floats;
 mod formats;
+mod halves;
 mod integers;
 mod machine;
 #[path = "../support/random.rs"]
 #[allow(dead_code)]
 mod random;
 mod reference;
+mod special;
 mod values;

@@ -78,5 +78,14 @@ int main(int argc, char **argv) {
     OF("f32.f64", bits32((float)x))
     OF("rint.f32", bits32(rintf(a)))
     OF("rint.f64", bits64(rint(x)))
+    OF("sin", bits64(sinl(x)))
+    OF("cos", bits64(cosl(x)))
+    OF("lg2", bits64(log2l(x)))
+    OF("ex2", bits64(exp2l(x)))
+    OF("tanh", bits64(tanhl(x)))
+    OF("rsqrt", bits64(1.0L / sqrtl(x)))
+    OF("sqrt", bits64(sqrtl(x)))
+    OF("rcp", bits64(1.0L / x))
+    OF("div", bits64((long double)x / y))
     return 2;
 }

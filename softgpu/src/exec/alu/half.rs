@@ -108,13 +108,18 @@ impl Widen for BFloat {
     fn fused(a: u16, b: u16, c: u16) -> u16 {
         // The product of two can lie below f32's range: f64.
         let [a, b, c] = [a, b, c].map(|x| f64::from(Self::widen(x)));
-        let sum = add_to_odd!(a * b, c, f64);
-        let nearest = sum as f32;
-        let back = f64::from(nearest);
-        let bits = nearest.to_bits();
-        let odd = if sum.abs() > back.abs() { bits.wrapping_add(1) } else { bits.wrapping_sub(1) };
-        Self::narrow(f32::from_bits(if (back != sum) & (bits & 1 == 0) { odd } else { bits }))
+        Self::narrow(f32_to_odd(add_to_odd!(a * b, c, f64)))
     }
+}
+
+/// The f32 next to `x`, the one with an odd last digit if `x` is none itself.
+#[inline(always)]
+pub fn f32_to_odd(x: f64) -> f32 {
+    let nearest = x as f32;
+    let back = f64::from(nearest);
+    let bits = nearest.to_bits();
+    let odd = if x.abs() > back.abs() { bits.wrapping_add(1) } else { bits.wrapping_sub(1) };
+    f32::from_bits(if (back != x) & (bits & 1 == 0) { odd } else { bits })
 }
 
 // Bits of the number; those of `min` and `max` are in `float32`.

@@ -4,7 +4,7 @@
 use super::float32::{canonical, flush};
 use super::float64::payload;
 use super::form::{Form, both1, op};
-use super::half::{BFloat, Half, Widen};
+use super::half::{BFloat, Half, Widen, f32_to_odd};
 use crate::exec::inst::{Selected, alu};
 use crate::exec::regs::{map1, map2};
 
@@ -100,8 +100,8 @@ fn moved(function: Function, x: f64, exact: f64, format: (i32, i32), perturb: f3
         Bound::Absolute(error) => error,
         Bound::Open => 0.0,
     };
-    // Half a unit is the rounding's, and a little f64's own.
-    let room = (allowed - 0.501 * ulp).max(0.0);
+    // Half a unit is the rounding's, at the far end of what is allowed, and a little f64's own.
+    let room = (allowed - 0.501 * self::ulp(exact.abs() + allowed, format.0, format.1)).max(0.0);
     let shift = room * f64::from(perturb.clamp(-1.0, 1.0)) * hash(x.to_bits() ^ exact.to_bits());
     match function {
         // Beyond ±1 nothing could come out of a machine.
@@ -166,8 +166,7 @@ fn unary16<F: Widen>(
 ) -> u16 {
     let x = F::widen(bits);
     let x = f64::from(if ftz { flush(x) } else { x });
-    let result = moved(function, x, exact(function, x), format, perturb) as f32;
-    let result = F::narrow(result);
+    let result = F::narrow(f32_to_odd(moved(function, x, exact(function, x), format, perturb)));
     // Subnormal bf16 numbers are subnormal in f32 too.
     if ftz && result & F::EXPONENT == 0 { result & 0x8000 } else { result }
 }
