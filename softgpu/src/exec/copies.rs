@@ -4,21 +4,26 @@
 //! the copy's group. In between, shared memory knows the destination as pending.
 
 use super::regs::LANES;
+use super::warp::lanes;
 
-/// 4 bytes on their way.
-#[derive(Clone, Copy, Debug)]
-pub struct Piece {
-    pub lane: u8,
-    /// Group of the copy, counted from 0 per thread.
-    pub group: u32,
-    pub address: u32,
-    pub value: u32,
+/// What one cp.async instruction copies.
+#[derive(Clone)]
+pub struct Copy {
+    /// Lanes whose copy is under way.
+    pub lanes: u32,
+    /// Group of each lane's copy, counted from 0 per thread.
+    groups: [u32; LANES],
+    /// Destination in shared memory.
+    pub targets: [u32; LANES],
+    /// Words of each lane that count.
+    pub words: usize,
+    pub values: [[u32; 4]; LANES],
 }
 
 /// Copies of the threads of one warp.
 #[derive(Default)]
 pub struct Copies {
-    pub pieces: Vec<Piece>,
+    under_way: Vec<Copy>,
     /// Groups that each thread has committed.
     committed: [u32; LANES],
 }
@@ -26,32 +31,45 @@ pub struct Copies {
 impl Copies {
     /// A new block.
     pub fn reset(&mut self) {
-        self.pieces.clear();
+        self.under_way.clear();
         self.committed = [0; LANES];
     }
 
-    /// Adds a word to the open group of a thread.
-    pub fn add(&mut self, lane: usize, address: u32, value: u32) {
-        let group = self.committed[lane];
-        self.pieces.push(Piece { lane: lane as u8, group, address, value });
+    /// Adds to the open group of these lanes.
+    pub fn add(
+        &mut self,
+        mask: u32,
+        targets: [u32; LANES],
+        words: usize,
+        values: [[u32; 4]; LANES],
+    ) {
+        self.under_way.push(Copy { lanes: mask, groups: self.committed, targets, words, values });
     }
 
     /// Closes the open group of these lanes.
     pub fn commit(&mut self, mask: u32) {
-        for lane in super::warp::lanes(mask) {
-            self.committed[lane] += 1;
-        }
+        lanes(mask).for_each(|lane| self.committed[lane] += 1);
     }
 
-    /// Takes out what is done when these lanes wait until at most `pending` of their groups are under
-    /// way; `None` for all copies, committed or not.
-    pub fn finish(&mut self, mask: u32, pending: Option<u32>) -> Vec<Piece> {
+    /// Hands out, oldest first, what is done when these lanes wait until at most `pending` of their groups
+    /// are under way; `None` for all copies, committed or not.
+    pub fn finish(&mut self, mask: u32, pending: Option<u32>, mut land: impl FnMut(&Copy)) {
         let committed = &self.committed;
-        let done = |piece: &mut Piece| {
-            let lane = usize::from(piece.lane);
-            mask >> lane & 1 != 0
-                && pending.is_none_or(|pending| piece.group + pending < committed[lane])
-        };
-        self.pieces.extract_if(.., done).collect()
+        self.under_way.retain_mut(|copy| {
+            let waited = copy.lanes & mask;
+            let done = match pending {
+                None => waited,
+                Some(pending) => lanes(waited)
+                    .filter(|&lane| copy.groups[lane].saturating_add(pending) < committed[lane])
+                    .fold(0, |set, lane| set | 1 << lane),
+            };
+            if done != 0 {
+                let rest = copy.lanes & !done;
+                copy.lanes = done;
+                land(copy);
+                copy.lanes = rest;
+            }
+            copy.lanes != 0
+        });
     }
 }

@@ -1,14 +1,18 @@
 //! Global memory as the blocks of a launch see it: which region an access goes to, whether it was
 //! written, which block touched it.
 //!
-//! Each granule (4 bytes, or as few as the smallest global access of the kernel) has a tag for the time
-//! of one launch: low half the last block that wrote it (plus one, bit 31 for an atomic or volatile
-//! write), high half the block that read it (plus one, or [`MANY`]). Two blocks of a launch have no order
-//! between them, so touching the same granule, one of them writing, is a race. The exception is the
-//! classic protocol of a fence followed by an atomic on one side and an atomic on the other: what it
-//! orders exactly is not tracked, blocks that follow it are believed.
+//! Each granule (4 bytes, or as few as the smallest global access of the kernel) has two tags for the
+//! time of one launch: the last block that wrote it (plus one, bit 31 for an atomic or volatile write)
+//! and the block that read it (plus one, or [`MANY`]). Two blocks of a launch have no order between them,
+//! so touching the same granule, one of them writing, is a race. The exception is the classic protocol
+//! of a fence followed by an atomic on one side and an atomic on the other: what it orders exactly is
+//! not tracked, blocks that follow it are believed.
+//!
+//! An access sets its own tag first and looks at the other one after. With one worker that misses
+//! nothing; with several, two accesses of one word within the few nanoseconds that a store takes to reach
+//! the other core can miss each other. No finding is ever invented.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use super::launch::{ACQUIRED, Launch, RELEASED};
@@ -24,17 +28,21 @@ const STRONG: u32 = 1 << 31;
 const ID: u32 = (1 << 30) - 1;
 const MANY: u32 = ID;
 
+/// Writer and reader of one granule.
+type Tags = [AtomicU32; 2];
+
 /// One allocation during a launch.
 pub struct Region {
     pub allocation: Arc<Allocation>,
-    tags: OnceLock<Vec<AtomicU64>>,
+    tags: OnceLock<Box<[Tags]>>,
 }
 
 impl Region {
-    fn tags(&self, shift: u32) -> &[AtomicU64] {
+    /// The tags; empty where the system has no memory for them, and then races there go unseen.
+    fn tags(&self, shift: u32) -> &[Tags] {
         self.tags.get_or_init(|| {
             let count = (self.allocation.bytes + 3).next_multiple_of(4) >> shift;
-            std::iter::repeat_with(|| AtomicU64::new(0)).take(count).collect()
+            bytemuck::allocation::try_zeroed_slice_box(count).unwrap_or_default()
         })
     }
 }
@@ -68,8 +76,8 @@ impl GlobalView {
 
     /// Different bytes that the launch touched.
     pub fn unique_bytes(&self) -> u64 {
-        let touched =
-            |tags: &Vec<AtomicU64>| tags.iter().filter(|tag| tag.load(Relaxed) != 0).count() as u64;
+        let used = |tags: &&Tags| tags.iter().any(|tag| tag.load(Relaxed) != 0);
+        let touched = |tags: &Box<[Tags]>| tags.iter().filter(used).count() as u64;
         self.regions.iter().filter_map(|region| region.tags.get()).map(touched).sum::<u64>()
             << self.shift
     }
@@ -308,15 +316,8 @@ pub fn check_races(warp: &mut Warp, part: &Part, bytes: u32, access: Access, str
     let count = (bytes as usize >> shift).max(1);
     let mut race = None;
     let mut note = |lane: usize, granule: usize| {
-        let Some(tag) = tags.get(granule) else { return };
-        let old = tag.load(Relaxed);
-        if access == Access::Load
-            && (old >> 32) as u32 == me
-            && (old as u32 & ID == me || old as u32 == 0)
-        {
-            return;
-        }
-        if let Some(other) = note_tag(launch, tag, me, access, strong) {
+        let Some(tags) = tags.get(granule) else { return };
+        if let Some(other) = note_access(launch, tags, me, access, strong) {
             race = race.or(Some((lane, granule, other)));
         }
     };
@@ -338,46 +339,38 @@ pub fn check_races(warp: &mut Warp, part: &Part, bytes: u32, access: Access, str
     }
 }
 
-/// Updates a tag. The block that this access races with, and whether it wrote.
+/// Sets the tags of a granule. The block that this access races with, and whether it wrote.
 #[inline(always)]
-fn note_tag(
+fn note_access(
     launch: &Launch,
-    tag: &AtomicU64,
+    [writer, reader]: &Tags,
     me: u32,
     access: Access,
     strong: bool,
 ) -> Option<(u32, bool)> {
-    let mut old = tag.load(Relaxed);
-    loop {
-        let (writer, reader) = (old as u32, (old >> 32) as u32);
-        let new_writer = match access {
-            Access::Load => writer,
-            _ => me | if strong { STRONG } else { 0 },
-        };
-        let new_reader = match access {
-            Access::Load if strong => reader,
-            Access::Load if reader == 0 || reader == me => me,
-            Access::Load => MANY,
-            _ => reader,
-        };
-        let new = u64::from(new_reader) << 32 | u64::from(new_writer);
-        if new != old
-            && let Err(now) = tag.compare_exchange_weak(old, new, Relaxed, Relaxed)
-        {
-            old = now;
-            continue;
+    if access == Access::Load {
+        let readers = reader.load(Relaxed);
+        if readers != me && readers != MANY && !strong {
+            reader.store(if readers == 0 { me } else { MANY }, Relaxed);
         }
-        let by = writer & ID;
-        let both_strong = strong && writer & STRONG != 0;
-        if by != 0 && by != me && !both_strong && !published(launch, by, me) {
-            return Some((by, true));
-        }
-        let read_by_other = reader != 0 && reader != me;
-        if access != Access::Load && read_by_other && !published(launch, reader, me) {
-            return Some((reader, false));
-        }
-        return None;
     }
+    let by = writer.load(Relaxed);
+    if access != Access::Load {
+        writer.store(me | if strong { STRONG } else { 0 }, Relaxed);
+    }
+    if by != 0 && by & ID != me {
+        let both_strong = strong && by & STRONG != 0;
+        if !both_strong && !published(launch, by & ID, me) {
+            return Some((by & ID, true));
+        }
+    }
+    if access != Access::Load {
+        let readers = reader.load(Relaxed);
+        if readers != 0 && readers != me && !published(launch, readers, me) {
+            return Some((readers, false));
+        }
+    }
+    None
 }
 
 /// Whether block tag `by` has released and block tag `me` acquired.

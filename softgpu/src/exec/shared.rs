@@ -164,10 +164,12 @@ impl SharedMemory {
         self.granules(address, size).any(fresh).then_some(Hazard::Unwritten)
     }
 
-    /// Starts a copy into 4 bytes at an aligned address inside: until it ends, nobody may touch them.
-    pub fn begin_copy(&mut self, address: u32, by: Accessor) -> Option<Hazard> {
+    /// Starts a copy into `bytes` bytes at an aligned address inside: until it ends, nobody may touch
+    /// them.
+    #[inline(always)]
+    pub fn begin_copy(&mut self, address: u32, bytes: u32, by: Accessor) -> Option<Hazard> {
         let mut hazard = None;
-        for granule in self.granules(address, 4) {
+        for granule in self.granules(address, bytes) {
             hazard = hazard.or(self.note_write(granule, false, by));
             if hazard != Some(Hazard::Gap) {
                 self.writes[granule] |= PENDING;
@@ -177,11 +179,104 @@ impl SharedMemory {
     }
 
     /// Ends it.
-    pub fn end_copy(&mut self, address: u32, value: u32, by: Accessor) {
-        for granule in self.granules(address, 4) {
-            self.writes[granule] = self.now << TIME | by.thread << 6 | WRITTEN;
+    #[inline(always)]
+    pub fn end_copy(&mut self, address: u32, values: &[u32], by: Accessor) {
+        let granules = self.granules(address, 4 * values.len() as u32);
+        if let Some(writes) = self.writes.get_mut(granules) {
+            writes.fill(self.now << TIME | by.thread << 6 | WRITTEN);
         }
-        self.words[address as usize / 4] = value;
+        let first = address as usize / 4;
+        if let Some(words) = self.words.get_mut(first..first + values.len()) {
+            words.copy_from_slice(values);
+        }
+    }
+
+    /// Whether granules are words: then neighbouring lanes' accesses can be treated as runs.
+    #[inline(always)]
+    pub fn by_words(&self) -> bool {
+        self.shift == 2
+    }
+
+    /// The words as they are, unchecked.
+    #[inline(always)]
+    pub fn words(&self, address: u32, count: usize) -> Option<&[u32]> {
+        self.words.get(address as usize / 4..address as usize / 4 + count)
+    }
+
+    /// Notes that `thread`, `thread + 1` … read `EACH` words each, one behind the other from `address`
+    /// on, `count` words in all; `many` is set where lanes of the same warp read the same words in the
+    /// same instruction. False when one of the words is not calm: [`SharedMemory::load`] says why.
+    #[inline(always)]
+    pub fn read_run<const EACH: usize>(
+        &mut self,
+        address: u32,
+        count: usize,
+        many: bool,
+        by: Accessor,
+    ) -> bool {
+        let first = address as usize / 4;
+        let range = first..first + count;
+        let (Some(writes), Some(reads)) =
+            (self.writes.get(range.clone()), self.reads.get_mut(range))
+        else {
+            return false;
+        };
+        let now = self.now << TIME | if many { MANY_LANES } else { 0 };
+        let mut alarm = 0;
+        for at in 0..count {
+            let thread = by.thread + (at / EACH) as u32;
+            let (write, read) = (writes[at], reads[at]);
+            let calm = (write >> TIME < by.block_sync) | (write >> 6 & 0x3FF == thread);
+            alarm |= u32::from(!calm) | (write & (WRITTEN | PENDING)) ^ WRITTEN;
+            let stranger = if read >> 11 & 0x1F == thread >> 5 { MANY_LANES } else { MANY_WARPS };
+            let stranger = if read >> 6 & 0x3FF == thread { 0 } else { stranger };
+            let kept = if read >> TIME < by.block_sync { 0 } else { read & MANY | stranger };
+            reads[at] = now | thread << 6 | kept;
+        }
+        alarm == 0
+    }
+
+    /// Writes words as [`SharedMemory::read_run`] reads them. False, and nothing is written, when one of
+    /// them is not calm.
+    #[inline(always)]
+    pub fn write_run<const EACH: usize>(
+        &mut self,
+        address: u32,
+        count: usize,
+        by: Accessor,
+    ) -> bool {
+        let first = address as usize / 4;
+        let range = first..first + count;
+        let (Some(writes), Some(reads)) =
+            (self.writes.get_mut(range.clone()), self.reads.get(range))
+        else {
+            return false;
+        };
+        let mut alarm = 0;
+        for at in 0..count {
+            let thread = by.thread + (at / EACH) as u32;
+            let (write, read) = (writes[at], reads[at]);
+            let calm = (write >> TIME < by.block_sync) | (write >> 6 & 0x3FF == thread);
+            let alone = read & (0x3FF << 6 | MANY) == thread << 6;
+            alarm |= u32::from(!calm) | write & PENDING;
+            alarm |= u32::from(!((read >> TIME < by.block_sync) | alone));
+        }
+        if alarm != 0 {
+            return false;
+        }
+        let low = WRITTEN | if by.strong { STRONG } else { 0 };
+        for (at, write) in writes.iter_mut().enumerate() {
+            *write = self.now << TIME | (by.thread + (at / EACH) as u32) << 6 | low;
+        }
+        true
+    }
+
+    /// Sets a word, its tag noted before.
+    #[inline(always)]
+    pub fn poke(&mut self, index: usize, value: u32) {
+        if let Some(word) = self.words.get_mut(index) {
+            *word = value;
+        }
     }
 
     #[inline(always)]

@@ -6,6 +6,7 @@ use super::load_store::{accessor, check_shared, narrow_addresses, shared_hazard}
 use crate::exec::global::{self, Access};
 use crate::exec::inst::{Inst, NONE};
 use crate::exec::regs::LANES;
+use crate::exec::shared::Accessor;
 use crate::exec::warp::{Flow, Warp, lanes};
 
 /// `cp.async`. Operands: destination in shared memory, source, bytes of the source or NONE (the rest of
@@ -68,16 +69,13 @@ pub fn copy(warp: &mut Warp, inst: &Inst, mask: u32) -> Flow {
     }
     for lane in lanes(mask) {
         let by = accessor(warp, lane, false);
-        for (word, &value) in words[lane].iter().take(bytes as usize / 4).enumerate() {
-            let address = targets[lane] + 4 * word as u32;
-            if let Some(hazard) = warp.block.shared.begin_copy(address, by)
-                && shared_hazard(warp, lane, address, Access::Store, hazard) == Flow::Stop
-            {
-                return Flow::Stop;
-            }
-            warp.state.copies.add(lane, address, value);
+        if let Some(hazard) = warp.block.shared.begin_copy(targets[lane], bytes, by)
+            && shared_hazard(warp, lane, targets[lane], Access::Store, hazard) == Flow::Stop
+        {
+            return Flow::Stop;
         }
     }
+    warp.state.copies.add(mask, targets, bytes as usize / 4, words);
     Flow::Next
 }
 
@@ -89,9 +87,13 @@ pub fn commit(warp: &mut Warp, _inst: &Inst, mask: u32) -> Flow {
 
 /// `cp.async.wait_group imm` and, with a negative `imm`, `cp.async.wait_all`.
 pub fn wait(warp: &mut Warp, inst: &Inst, mask: u32) -> Flow {
-    for piece in warp.state.copies.finish(mask, u32::try_from(inst.imm).ok()) {
-        let by = accessor(warp, usize::from(piece.lane), false);
-        warp.block.shared.end_copy(piece.address, piece.value, by);
-    }
+    let first = accessor(warp, 0, false);
+    let shared = &mut warp.block.shared;
+    warp.state.copies.finish(mask, u32::try_from(inst.imm).ok(), |copy| {
+        for lane in lanes(copy.lanes) {
+            let by = Accessor { thread: first.thread + lane as u32, ..first };
+            shared.end_copy(copy.targets[lane], &copy.values[lane][..copy.words], by);
+        }
+    });
     Flow::Next
 }

@@ -34,10 +34,13 @@ pub fn count(traffic: &mut SharedTraffic, addresses: &[u32; LANES], mask: u32, b
     }
 }
 
-/// Different words in the busiest bank, of the lanes in `mask` with `words` words each.
+/// Different words in the busiest bank, of the lanes in `mask` with `words` words each. An access is
+/// aligned to its size, so it takes whole groups of `words` banks, and counting groups is enough.
 #[inline(always)]
 fn busiest(addresses: &[u32], mask: u32, words: u32) -> u64 {
-    // Per bank up to one word is kept in place; a bank that sees a second one goes to the list.
+    let groups = 32 / words;
+    let shift = 2 + words.trailing_zeros();
+    // Per group up to one unit is kept in place; a group that sees a second one goes to the list.
     let mut first = [u32::MAX; 32];
     let mut more = [0u32; LANES];
     let mut extra = 0;
@@ -45,22 +48,20 @@ fn busiest(addresses: &[u32], mask: u32, words: u32) -> u64 {
     while left != 0 {
         let lane = left.trailing_zeros() as usize;
         left &= left - 1;
-        for word in 0..words {
-            let word = addresses[lane] / 4 + word;
-            let bank = word as usize % 32;
-            if first[bank] == u32::MAX {
-                first[bank] = word;
-            } else if first[bank] != word && !more[..extra].contains(&word) {
-                more[extra] = word;
-                extra += 1;
-            }
+        let unit = addresses[lane] >> shift;
+        let group = (unit & (groups - 1)) as usize;
+        if first[group] == u32::MAX {
+            first[group] = unit;
+        } else if first[group] != unit && !more[..extra].contains(&unit) {
+            more[extra] = unit;
+            extra += 1;
         }
     }
     if extra == 0 {
         return 1;
     }
     let mut depth = [1u8; 32];
-    more[..extra].iter().for_each(|word| depth[*word as usize % 32] += 1);
+    more[..extra].iter().for_each(|unit| depth[(unit & (groups - 1)) as usize] += 1);
     u64::from(depth.into_iter().max().unwrap_or(1))
 }
 

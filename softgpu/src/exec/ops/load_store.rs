@@ -10,7 +10,7 @@ use crate::counters::SharedTraffic;
 use crate::exec::global::{self, Access, Part, Window};
 use crate::exec::inst::{Inst, NONE};
 use crate::exec::launch::Worker;
-use crate::exec::regs::{LANES, Slot};
+use crate::exec::regs::{FULL, LANES, Slot};
 use crate::exec::shared::{Accessor, Hazard};
 use crate::exec::warp::{Flow, Warp, lanes};
 use crate::memory::{LOCAL_WINDOW, SHARED_WINDOW};
@@ -396,6 +396,17 @@ fn fetch_shared<const SIZE: u32, const N: usize>(
         return Flow::Stop;
     }
     count_shared(warp, addresses, mask, bytes, |worker| &mut worker.tally.shared_loads);
+    if SIZE >= 4 && mask == FULL && warp.block.shared.by_words() && !is_strong(inst) {
+        let calm = match SIZE as usize * N / 4 {
+            1 => read_runs::<1>(warp, addresses, values),
+            2 => read_runs::<2>(warp, addresses, values),
+            4 => read_runs::<4>(warp, addresses, values),
+            _ => false,
+        };
+        if calm {
+            return Flow::Next;
+        }
+    }
     for lane in lanes(mask) {
         let by = accessor(warp, lane, is_strong(inst));
         let mut found = None;
@@ -413,6 +424,81 @@ fn fetch_shared<const SIZE: u32, const N: usize>(
         }
     }
     Flow::Next
+}
+
+/// Length of the run of lanes from `lane` on whose accesses of `EACH` words follow one another.
+#[inline(always)]
+fn run_length<const EACH: usize>(addresses: &[u32; LANES], lane: usize, end: usize) -> usize {
+    let follows =
+        |next: &usize| addresses[*next] == addresses[next - 1].wrapping_add(4 * EACH as u32);
+    1 + (lane + 1..end).take_while(follows).count()
+}
+
+/// The usual shared load: all lanes, whole words, nothing wrong. Lanes that read what another lane reads
+/// too (a broadcast, the second half of a warp repeating the first) are noted once. False when
+/// something is wrong: the lanes must be gone through one by one.
+#[inline(always)]
+fn read_runs<const EACH: usize>(
+    warp: &mut Warp,
+    addresses: &[u32; LANES],
+    values: &mut Values,
+) -> bool {
+    let base = accessor(warp, 0, false);
+    let shared = &mut warp.block.shared;
+    let (low, high) = addresses.split_at(LANES / 2);
+    let halves = low == high;
+    let end = if halves { LANES / 2 } else { LANES };
+    let mut lane = 0;
+    let mut calm = true;
+    while lane < end {
+        let by = Accessor { thread: base.thread + lane as u32, ..base };
+        let same = (lane + 1..end).take_while(|&next| addresses[next] == addresses[lane]).count();
+        if same > 0 {
+            calm &= shared.read_run::<EACH>(addresses[lane], EACH, true, by);
+            lane += 1 + same;
+            continue;
+        }
+        let length = run_length::<EACH>(addresses, lane, end);
+        calm &= shared.read_run::<EACH>(addresses[lane], length * EACH, halves, by);
+        lane += length;
+    }
+    if calm {
+        for lane in 0..LANES {
+            let Some(words) = shared.words(addresses[lane], EACH) else { return false };
+            for word in 0..EACH {
+                values[word][lane] = words[word];
+            }
+        }
+    }
+    calm
+}
+
+/// The usual shared store, as [`read_runs`].
+#[inline(always)]
+fn write_runs<const EACH: usize>(
+    warp: &mut Warp,
+    addresses: &[u32; LANES],
+    strong: bool,
+    values: &Values,
+) -> bool {
+    let base = accessor(warp, 0, strong);
+    let shared = &mut warp.block.shared;
+    let mut lane = 0;
+    while lane < LANES {
+        let by = Accessor { thread: base.thread + lane as u32, ..base };
+        let length = run_length::<EACH>(addresses, lane, LANES);
+        if !shared.write_run::<EACH>(addresses[lane], length * EACH, by) {
+            // Lanes before this one are written; writing them again does no harm.
+            return false;
+        }
+        for at in 0..length {
+            for word in 0..EACH {
+                shared.poke(addresses[lane + at] as usize / 4 + word, values[word][lane + at]);
+            }
+        }
+        lane += length;
+    }
+    true
 }
 
 #[inline(always)]
@@ -445,6 +531,17 @@ fn put_shared<const SIZE: u32, const N: usize>(
     }
     let values = read_sources::<SIZE, N>(warp, inst);
     count_shared(warp, addresses, mask, bytes, |worker| &mut worker.tally.shared_stores);
+    if SIZE >= 4 && mask == FULL && warp.block.shared.by_words() {
+        let calm = match SIZE as usize * N / 4 {
+            1 => write_runs::<1>(warp, addresses, is_strong(inst), &values),
+            2 => write_runs::<2>(warp, addresses, is_strong(inst), &values),
+            4 => write_runs::<4>(warp, addresses, is_strong(inst), &values),
+            _ => false,
+        };
+        if calm {
+            return Flow::Next;
+        }
+    }
     for lane in lanes(mask) {
         let by = accessor(warp, lane, is_strong(inst));
         let mut found = None;

@@ -41,8 +41,13 @@ pub fn load<const N: usize>(warp: &mut Warp, inst: &Inst, mask: u32) -> Flow {
             let lane = 8 * matrix + row;
             let by = accessor(warp, lane, false);
             let mut found = None;
+            let shared = &mut warp.block.shared;
+            // One thread reads the row on behalf of four: the one that gave the address.
+            let calm = shared.by_words() && shared.read_run::<4>(addresses[lane], 4, false, by);
             for t in 0..4 {
-                let (word, hazard) = warp.block.shared.load(addresses[lane] + 4 * t as u32, 4, by);
+                let address = addresses[lane] + 4 * t as u32;
+                let (word, hazard) =
+                    if calm { (shared.peek(address), None) } else { shared.load(address, 4, by) };
                 found = found.or(hazard);
                 if inst.wide & TRANSPOSED == 0 {
                     out[4 * row + t] = word;

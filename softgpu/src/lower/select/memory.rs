@@ -428,10 +428,6 @@ fn async_copies(builder: &mut Builder, instruction: &Instruction) -> Result<(), 
     if !fits(to.offset, 24) || !fits(from.offset, 32) {
         return Err(unsupported(instruction, "an offset of this size"));
     }
-    // The source of fewer bytes is read byte by byte.
-    if size != Ref::None {
-        builder.global_granule = 1;
-    }
     let mut out = draft(builder, instruction, Action::Warp(async_copy::copy), Class::AsyncCopy)?;
     out.sources = vec![target, source, size, ignore];
     out.imm = from.offset << 32 | (to.offset & 0xFF_FFFF) << 8 | *bytes as i64;
