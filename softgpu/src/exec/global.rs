@@ -77,9 +77,10 @@ impl GlobalView {
     /// Different bytes that the launch touched.
     pub fn unique_bytes(&self) -> u64 {
         let used = |tags: &&Tags| tags.iter().any(|tag| tag.load(Relaxed) != 0);
-        let touched = |tags: &Box<[Tags]>| tags.iter().filter(used).count() as u64;
-        self.regions.iter().filter_map(|region| region.tags.get()).map(touched).sum::<u64>()
-            << self.shift
+        let touched = |region: &Region| {
+            region.tags.get().map_or(0, |tags| tags.iter().filter(used).count() as u64)
+        };
+        self.regions.iter().map(touched).sum::<u64>() << self.shift
     }
 }
 
