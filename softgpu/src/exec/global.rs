@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use super::launch::{ACQUIRED, Launch, RELEASED};
-use super::regs::{FULL, LANES, Slot};
+use super::regs::{LANES, Slot};
 use super::warp::{Flow, Warp, lanes};
 use crate::counters::Traffic;
 use crate::memory::{
@@ -97,8 +97,27 @@ pub struct Part<'a> {
     pub region: &'a Region,
     pub mask: u32,
     pub offsets: [usize; LANES],
-    /// All 32 lanes, each right behind the one before.
-    pub contiguous: bool,
+    /// Lanes whose bytes begin where those of the lane before end, and lanes with the same bytes as the
+    /// lane before; both lanes take part.
+    pub next: u32,
+    pub same: u32,
+}
+
+impl Part<'_> {
+    /// The lanes as runs (first lane, lanes) of bytes that follow one another. Of neighbouring lanes
+    /// with the same bytes only the first is named: what they read is the same.
+    #[inline(always)]
+    pub fn runs(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let (next, mut starts) = (self.next, self.mask & !self.next & !self.same);
+        std::iter::from_fn(move || {
+            if starts == 0 {
+                return None;
+            }
+            let lane = starts.trailing_zeros();
+            starts &= starts - 1;
+            Some((lane as usize, 1 + (next >> lane >> 1).trailing_ones() as usize))
+        })
+    }
 }
 
 /// The 64-bit addresses of an access.
@@ -126,23 +145,23 @@ pub fn for_parts(
     mut act: impl FnMut(&mut Warp, Part) -> Flow,
 ) -> Flow {
     let launch = warp.launch;
-    let (mut low, mut high, mut together) = (u64::MAX, 0, 0);
-    let mut contiguous = mask == FULL;
-    if mask == FULL {
-        for lane in 0..LANES {
-            low = low.min(addresses[lane]);
-            high = high.max(addresses[lane]);
-            together |= addresses[lane];
-            contiguous &=
-                addresses[lane] == addresses[0].wrapping_add(lane as u64 * u64::from(bytes));
-        }
-    } else {
-        for lane in lanes(mask) {
-            low = low.min(addresses[lane]);
-            high = high.max(addresses[lane]);
-            together |= addresses[lane];
-        }
+    let (mut low, mut high, mut together, mut next, mut same) = (u64::MAX, 0, 0, 0, 0);
+    let mut before = [u64::MAX; LANES];
+    before[1..].copy_from_slice(&addresses[..LANES - 1]);
+    for lane in 0..LANES {
+        let here = mask >> lane & 1 != 0;
+        low = low.min(if here { addresses[lane] } else { u64::MAX });
+        high = high.max(if here { addresses[lane] } else { 0 });
+        together |= if here { addresses[lane] } else { 0 };
+        let follows = addresses[lane] == before[lane].wrapping_add(u64::from(bytes));
+        next |= u32::from(follows) << lane;
+        same |= u32::from(addresses[lane] == before[lane]) << lane;
     }
+    let pairs = mask & mask << 1;
+    // Stores to one place happen one after the other.
+    let same = if access == Access::Load { same & pairs } else { 0 };
+    // A lane behind one that only repeats another begins a run of its own.
+    let next = next & pairs & !(same << 1);
     let pc = warp.state.pc;
     let hint = warp.worker.regions.get(pc).map_or(0, |&hint| hint as usize);
     let end = high.saturating_add(u64::from(bytes));
@@ -156,7 +175,7 @@ pub fn for_parts(
         }
         let base = region.allocation.base;
         let offsets = std::array::from_fn(|lane| addresses[lane].wrapping_sub(base) as usize);
-        return act(warp, Part { region, mask, offsets, contiguous });
+        return act(warp, Part { region, mask, offsets, next, same });
     }
     apart(warp, addresses, mask, bytes, access, &mut act)
 }
@@ -201,7 +220,7 @@ fn apart(
             return constant(warp, region, here);
         }
         let offsets = std::array::from_fn(|lane| addresses[lane].wrapping_sub(base) as usize);
-        if act(warp, Part { region, mask: here, offsets, contiguous: false }) == Flow::Stop {
+        if act(warp, Part { region, mask: here, offsets, next: 0, same: 0 }) == Flow::Stop {
             return Flow::Stop;
         }
         mask &= !here;
@@ -233,33 +252,31 @@ pub fn count(traffic: &mut Traffic, part: &Part, bytes: u32) {
 /// Different 32-byte sectors that the lanes touch.
 #[inline(always)]
 fn sectors(part: &Part, bytes: u32) -> u64 {
-    if part.contiguous {
-        let first = part.offsets[0] / SECTOR;
-        return ((part.offsets[0] + LANES * bytes as usize).div_ceil(SECTOR) - first) as u64;
-    }
-    let mut seen = [usize::MAX; LANES];
-    let (mut count, mut last, mut sorted) = (0, usize::MAX, true);
-    for lane in lanes(part.mask) {
-        let sector = part.offsets[lane] / SECTOR;
-        if sector != last {
-            sorted &= last == usize::MAX || sector > last;
-            seen[count] = sector;
-            count += 1;
-            last = sector;
+    let (mut count, mut behind) = (0, 0);
+    for (lane, lanes) in part.runs() {
+        let first = part.offsets[lane] / SECTOR;
+        let end = (part.offsets[lane] + lanes * bytes as usize).div_ceil(SECTOR);
+        if first < behind && first + 1 != behind {
+            return scattered_sectors(part, bytes);
         }
-    }
-    if !sorted {
-        let seen = &mut seen[..count];
-        seen.sort_unstable();
-        count = 1 + seen.windows(2).filter(|pair| pair[0] != pair[1]).count();
+        count += end - first.max(behind);
+        behind = end;
     }
     count as u64
 }
 
-/// The written bits that `bytes` bytes at `offset` take in their sector.
-#[inline(always)]
-fn sector_bits(offset: usize, bytes: u32) -> u32 {
-    (((1u64 << bytes) - 1) << (offset % SECTOR)) as u32
+/// The same for runs in any order.
+#[cold]
+fn scattered_sectors(part: &Part, bytes: u32) -> u64 {
+    let mut seen = [usize::MAX; LANES];
+    for (place, lane) in lanes(part.mask).enumerate() {
+        seen[place] = part.offsets[lane] / SECTOR;
+    }
+    let seen = &mut seen[..part.mask.count_ones() as usize];
+    // An access is aligned to its size, up to 32 bytes: it lies in one sector.
+    debug_assert!(bytes as usize <= SECTOR);
+    seen.sort_unstable();
+    1 + seen.windows(2).filter(|pair| pair[0] != pair[1]).count() as u64
 }
 
 /// Reports lanes that read bytes never written.
@@ -269,38 +286,29 @@ pub fn check_written(warp: &mut Warp, part: &Part, bytes: u32) {
         return;
     }
     let allocation = &part.region.allocation;
-    if part.contiguous && part.offsets[0].is_multiple_of(SECTOR) {
-        let first = part.offsets[0] / SECTOR;
-        if (first..first + bytes as usize).all(|sector| allocation.written_bits(sector) == u32::MAX)
-        {
-            return;
-        }
-    }
-    for lane in lanes(part.mask) {
-        let offset = part.offsets[lane];
-        let bits = sector_bits(offset, bytes);
-        if allocation.written_bits(offset / SECTOR) & bits != bits {
-            let message = format!("a load of {bytes} bytes at byte {offset} of {allocation}");
-            warp.found(FindingKind::Uninitialized, lane as u32, message);
+    for (lane, lanes) in part.runs() {
+        if !allocation.is_written(part.offsets[lane], lanes * bytes as usize) {
+            report_unwritten(warp, part, lane, lanes, bytes);
             return;
         }
     }
 }
 
+#[cold]
+fn report_unwritten(warp: &mut Warp, part: &Part, first: usize, lanes: usize, bytes: u32) {
+    let allocation = &part.region.allocation;
+    let fresh = |lane: &usize| !allocation.is_written(part.offsets[*lane], bytes as usize);
+    let lane = (first..first + lanes).find(fresh).unwrap_or(first);
+    let offset = part.offsets[lane];
+    let message = format!("a load of {bytes} bytes at byte {offset} of {allocation}");
+    warp.found(FindingKind::Uninitialized, lane as u32, message);
+}
+
 /// Marks what the lanes write.
 #[inline(always)]
 pub fn mark_written(part: &Part, bytes: u32) {
-    let allocation = &part.region.allocation;
-    if part.contiguous && part.offsets[0].is_multiple_of(SECTOR) {
-        let first = part.offsets[0] / SECTOR;
-        for sector in first..first + bytes as usize {
-            allocation.mark_bits(sector, u32::MAX);
-        }
-        return;
-    }
-    for lane in lanes(part.mask) {
-        let offset = part.offsets[lane];
-        allocation.mark_bits(offset / SECTOR, sector_bits(offset, bytes));
+    for (lane, lanes) in part.runs() {
+        part.region.allocation.mark_written(part.offsets[lane], lanes * bytes as usize);
     }
 }
 
@@ -316,22 +324,12 @@ pub fn check_races(warp: &mut Warp, part: &Part, bytes: u32, access: Access, str
     let me = (warp.block.index % u64::from(ID - 1)) as u32 + 1;
     let count = (bytes as usize >> shift).max(1);
     let mut race = None;
-    let mut note = |lane: usize, granule: usize| {
-        let Some(tags) = tags.get(granule) else { return };
-        if let Some(other) = note_access(launch, tags, me, access, strong) {
-            race = race.or(Some((lane, granule, other)));
-        }
-    };
-    if part.contiguous {
-        let first = part.offsets[0] >> shift;
-        for at in 0..LANES * count {
-            note(at / count, first + at);
-        }
-    } else {
-        for lane in lanes(part.mask) {
-            let first = part.offsets[lane] >> shift;
-            for granule in first..first + count {
-                note(lane, granule);
+    for (lane, lanes) in part.runs() {
+        let first = part.offsets[lane] >> shift;
+        let Some(tags) = tags.get(first..first + lanes * count) else { continue };
+        for (at, tags) in tags.iter().enumerate() {
+            if let Some(other) = note_access(launch, tags, me, access, strong) {
+                race = race.or(Some((lane + at / count, first + at, other)));
             }
         }
     }

@@ -2,31 +2,66 @@
 //! [`SharedTraffic`](crate::counters::SharedTraffic).
 
 use crate::counters::SharedTraffic;
-use crate::exec::regs::{FULL, LANES};
+use crate::exec::regs::LANES;
 
-/// Counts a request of `bytes` per lane at these addresses.
+/// How the addresses of neighbouring lanes of a full warp relate, as lane masks.
+#[derive(Clone, Copy)]
+pub struct Pattern {
+    /// Lanes with the address of the lane before.
+    pub same: u32,
+    /// Lanes whose access starts where that of the lane before ends.
+    pub next: u32,
+    /// Lanes 16… repeat the addresses of lanes 0…15.
+    pub halves: bool,
+}
+
+impl Pattern {
+    /// Of accesses of `bytes` per lane.
+    #[inline(always)]
+    pub fn new(addresses: &[u32; LANES], bytes: u32) -> Self {
+        let mut before = [u32::MAX; LANES];
+        before[1..].copy_from_slice(&addresses[..LANES - 1]);
+        let (mut same, mut next) = (0, 0);
+        for lane in 0..LANES {
+            same |= u32::from(addresses[lane] == before[lane]) << lane;
+            next |= u32::from(addresses[lane] == before[lane].wrapping_add(bytes)) << lane;
+        }
+        let (low, high) = addresses.split_at(LANES / 2);
+        Self { same: same & !1, next: next & !1, halves: low == high }
+    }
+}
+
+/// Counts a request of `bytes` per lane at these addresses. `pattern` is theirs where all lanes take
+/// part and access at least a word.
 #[inline(always)]
-pub fn count(traffic: &mut SharedTraffic, addresses: &[u32; LANES], mask: u32, bytes: u32) {
+pub fn count(
+    traffic: &mut SharedTraffic,
+    addresses: &[u32; LANES],
+    mask: u32,
+    bytes: u32,
+    pattern: Option<&Pattern>,
+) {
     let parts = bytes.div_ceil(4);
     traffic.requests += 1;
     traffic.bytes += u64::from(bytes) * u64::from(mask.count_ones());
-    if mask == FULL && bytes == 4 {
-        let mut ascending = true;
-        let mut equal = true;
-        for lane in 0..LANES {
-            ascending &= addresses[lane] == addresses[0].wrapping_add(lane as u32 * 4);
-            equal &= addresses[lane] == addresses[0];
-        }
-        if ascending || equal {
-            traffic.wavefronts += 1;
-            return;
-        }
-    }
     let lanes = LANES as u32 / parts;
+    let whole = ((1u64 << lanes) - 1) as u32;
     for part in 0..parts {
-        let here = mask >> (part * lanes) & (((1u64 << lanes) - 1) as u32);
+        let mut here = mask >> (part * lanes) & whole;
         if here == 0 {
             continue;
+        }
+        if let Some(pattern) = pattern {
+            let (same, next) = (pattern.same >> (part * lanes), pattern.next >> (part * lanes));
+            if parts == 1 && pattern.halves {
+                here &= 0xFFFF;
+            }
+            let others = here & !1;
+            if next & others == others || same & others == others {
+                traffic.wavefronts += 1;
+                continue;
+            }
+            here &= !same | 1;
         }
         let wavefronts = busiest(&addresses[(part * lanes) as usize..], here, parts);
         traffic.wavefronts += wavefronts;
@@ -68,10 +103,17 @@ fn busiest(addresses: &[u32], mask: u32, words: u32) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exec::regs::FULL;
 
     fn wavefronts(bytes: u32, mask: u32, address: impl Fn(u32) -> u32) -> u64 {
         let mut traffic = SharedTraffic::default();
-        count(&mut traffic, &std::array::from_fn(|lane| address(lane as u32)), mask, bytes);
+        let addresses = std::array::from_fn(|lane| address(lane as u32));
+        count(&mut traffic, &addresses, mask, bytes, None);
+        if mask == FULL && bytes >= 4 {
+            let mut again = SharedTraffic::default();
+            count(&mut again, &addresses, mask, bytes, Some(&Pattern::new(&addresses, bytes)));
+            assert_eq!(again, traffic, "with and without the pattern");
+        }
         traffic.wavefronts
     }
 
@@ -113,11 +155,21 @@ mod tests {
                 .wrapping_add(1_442_695_040_888_963_407);
             (state >> 33) as u32
         };
-        for round in 0..2000 {
+        for round in 0..4000 {
             let bytes = [1, 2, 4, 8, 16][round % 5];
-            let table: [u32; 32] = std::array::from_fn(|_| random() % 512 * bytes);
-            let mask = random() | random() & 1;
-            let mask = if mask == 0 { 1 } else { mask };
+            let mut table: [u32; 32] = std::array::from_fn(|_| random() % 512 * bytes);
+            // Runs, repetitions and equal halves, at random places.
+            for lane in 1..32 {
+                match random() % 4 {
+                    0 => table[lane] = table[lane - 1],
+                    1 | 2 => table[lane] = table[lane - 1] + bytes,
+                    _ => {}
+                }
+            }
+            if random() % 4 == 0 {
+                table.copy_within(..16, 16);
+            }
+            let mask = if random() % 2 == 0 { FULL } else { random() | 1 << (random() % 32) };
             let address = |lane: u32| table[lane as usize];
             assert_eq!(wavefronts(bytes, mask, address), by_definition(bytes, mask, address));
         }

@@ -4,7 +4,7 @@
 //! offset is `imm`, the rest stands in `wide` as flags (see [`flags`]). An element of 8 bytes takes two
 //! of the words that [`Values`] holds per lane.
 
-use super::banks;
+use super::banks::{self, Pattern};
 use super::{WarpOp, warp_op};
 use crate::counters::SharedTraffic;
 use crate::exec::global::{self, Access, Part, Window};
@@ -195,19 +195,18 @@ fn gather<const SIZE: u32, const N: usize>(part: &Part, values: &mut Values) {
     let words = part.region.allocation.words();
     if SIZE >= 4 {
         let each = N * SIZE as usize / 4;
-        if part.contiguous
-            && let Some(span) = words.get(part.offsets[0] / 4..part.offsets[0] / 4 + LANES * each)
-        {
-            for lane in 0..LANES {
+        for (first, lanes) in part.runs() {
+            let at = part.offsets[first] / 4;
+            let Some(span) = words.get(at..at + lanes * each) else { continue };
+            for lane in 0..lanes {
                 for word in 0..each {
-                    values[word][lane] = span[lane * each + word].load(Relaxed);
+                    values[word][first + lane] = span[lane * each + word].load(Relaxed);
                 }
             }
-            return;
         }
-        for lane in lanes(part.mask) {
+        for lane in lanes(part.same) {
             for word in 0..each {
-                values[word][lane] = words[part.offsets[lane] / 4 + word].load(Relaxed);
+                values[word][lane] = values[word][lane - 1];
             }
         }
         return;
@@ -395,12 +394,17 @@ fn fetch_shared<const SIZE: u32, const N: usize>(
     if check_shared(warp, addresses, mask, bytes, Access::Load) == Flow::Stop {
         return Flow::Stop;
     }
-    count_shared(warp, addresses, mask, bytes, |worker| &mut worker.tally.shared_loads);
-    if SIZE >= 4 && mask == FULL && warp.block.shared.by_words() && !is_strong(inst) {
+    let pattern = (SIZE >= 4 && mask == FULL).then(|| Pattern::new(addresses, bytes));
+    let traffic = &mut warp.worker.tally.shared_loads;
+    banks::count(traffic, addresses, mask, bytes, pattern.as_ref());
+    if let Some(pattern) = pattern
+        && warp.block.shared.by_words()
+        && !is_strong(inst)
+    {
         let calm = match SIZE as usize * N / 4 {
-            1 => read_runs::<1>(warp, addresses, values),
-            2 => read_runs::<2>(warp, addresses, values),
-            4 => read_runs::<4>(warp, addresses, values),
+            1 => read_runs::<1>(warp, addresses, &pattern, values),
+            2 => read_runs::<2>(warp, addresses, &pattern, values),
+            4 => read_runs::<4>(warp, addresses, &pattern, values),
             _ => false,
         };
         if calm {
@@ -426,14 +430,6 @@ fn fetch_shared<const SIZE: u32, const N: usize>(
     Flow::Next
 }
 
-/// Length of the run of lanes from `lane` on whose accesses of `EACH` words follow one another.
-#[inline(always)]
-fn run_length<const EACH: usize>(addresses: &[u32; LANES], lane: usize, end: usize) -> usize {
-    let follows =
-        |next: &usize| addresses[*next] == addresses[next - 1].wrapping_add(4 * EACH as u32);
-    1 + (lane + 1..end).take_while(follows).count()
-}
-
 /// The usual shared load: all lanes, whole words, nothing wrong. Lanes that read what another lane reads
 /// too (a broadcast, the second half of a warp repeating the first) are noted once. False when
 /// something is wrong: the lanes must be gone through one by one.
@@ -441,25 +437,25 @@ fn run_length<const EACH: usize>(addresses: &[u32; LANES], lane: usize, end: usi
 fn read_runs<const EACH: usize>(
     warp: &mut Warp,
     addresses: &[u32; LANES],
+    pattern: &Pattern,
     values: &mut Values,
 ) -> bool {
     let base = accessor(warp, 0, false);
     let shared = &mut warp.block.shared;
-    let (low, high) = addresses.split_at(LANES / 2);
-    let halves = low == high;
-    let end = if halves { LANES / 2 } else { LANES };
+    let end = if pattern.halves { LANES / 2 } else { LANES };
     let mut lane = 0;
     let mut calm = true;
     while lane < end {
         let by = Accessor { thread: base.thread + lane as u32, ..base };
-        let same = (lane + 1..end).take_while(|&next| addresses[next] == addresses[lane]).count();
+        let same = (pattern.same >> lane >> 1).trailing_ones() as usize;
         if same > 0 {
             calm &= shared.read_run::<EACH>(addresses[lane], EACH, true, by);
             lane += 1 + same;
             continue;
         }
-        let length = run_length::<EACH>(addresses, lane, end);
-        calm &= shared.read_run::<EACH>(addresses[lane], length * EACH, halves, by);
+        let length = 1 + (pattern.next >> lane >> 1).trailing_ones() as usize;
+        let length = length.min(end - lane);
+        calm &= shared.read_run::<EACH>(addresses[lane], length * EACH, pattern.halves, by);
         lane += length;
     }
     if calm {
@@ -478,6 +474,7 @@ fn read_runs<const EACH: usize>(
 fn write_runs<const EACH: usize>(
     warp: &mut Warp,
     addresses: &[u32; LANES],
+    pattern: &Pattern,
     strong: bool,
     values: &Values,
 ) -> bool {
@@ -486,7 +483,7 @@ fn write_runs<const EACH: usize>(
     let mut lane = 0;
     while lane < LANES {
         let by = Accessor { thread: base.thread + lane as u32, ..base };
-        let length = run_length::<EACH>(addresses, lane, LANES);
+        let length = 1 + (pattern.next >> lane >> 1).trailing_ones() as usize;
         if !shared.write_run::<EACH>(addresses[lane], length * EACH, by) {
             // Lanes before this one are written; writing them again does no harm.
             return false;
@@ -509,7 +506,7 @@ pub fn count_shared(
     bytes: u32,
     traffic: impl Fn(&mut Worker) -> &mut SharedTraffic,
 ) {
-    banks::count(traffic(warp.worker), addresses, mask, bytes);
+    banks::count(traffic(warp.worker), addresses, mask, bytes, None);
 }
 
 #[inline(always)]
@@ -530,12 +527,16 @@ fn put_shared<const SIZE: u32, const N: usize>(
         return Flow::Stop;
     }
     let values = read_sources::<SIZE, N>(warp, inst);
-    count_shared(warp, addresses, mask, bytes, |worker| &mut worker.tally.shared_stores);
-    if SIZE >= 4 && mask == FULL && warp.block.shared.by_words() {
+    let pattern = (SIZE >= 4 && mask == FULL).then(|| Pattern::new(addresses, bytes));
+    let traffic = &mut warp.worker.tally.shared_stores;
+    banks::count(traffic, addresses, mask, bytes, pattern.as_ref());
+    if let Some(pattern) = pattern
+        && warp.block.shared.by_words()
+    {
         let calm = match SIZE as usize * N / 4 {
-            1 => write_runs::<1>(warp, addresses, is_strong(inst), &values),
-            2 => write_runs::<2>(warp, addresses, is_strong(inst), &values),
-            4 => write_runs::<4>(warp, addresses, is_strong(inst), &values),
+            1 => write_runs::<1>(warp, addresses, &pattern, is_strong(inst), &values),
+            2 => write_runs::<2>(warp, addresses, &pattern, is_strong(inst), &values),
+            4 => write_runs::<4>(warp, addresses, &pattern, is_strong(inst), &values),
             _ => false,
         };
         if calm {
