@@ -33,9 +33,10 @@ pub struct SharedTraffic {
 /// The counts of one launch.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
 pub struct Counters {
-    /// Warp instructions by class: an instruction counts when at least one lane executes it.
+    /// Warp instructions by class. An instruction counts whenever a warp comes to it, also when its
+    /// guard holds for none of the lanes.
     pub warp_instructions: BTreeMap<Class, u64>,
-    /// The same, once per lane that executes it.
+    /// The same, once per lane whose guard holds.
     pub lane_instructions: BTreeMap<Class, u64>,
     /// Fused multiply-adds of scalar and packed instructions, per lane and element.
     pub fmas: u64,

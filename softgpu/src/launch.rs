@@ -1,6 +1,7 @@
 //! What a launch is given and what it answers.
 
 use crate::counters::Counters;
+use crate::properties::Occupancy;
 use crate::sanitizer::Finding;
 
 /// A size or position in three dimensions.
@@ -68,12 +69,29 @@ pub struct Report {
     pub block: Dim3,
     /// Static and dynamic shared memory of a block, bytes.
     pub shared_bytes: u32,
+    /// 32-bit registers a thread keeps alive at once in the PTX: an estimate of what ptxas allocates.
+    pub registers: u32,
+    /// How many blocks one multiprocessor holds, by that estimate.
+    pub occupancy: Occupancy,
     /// The seed that ordered blocks and warps: the same one gives the same order with one worker.
     pub seed: u64,
     pub counters: Counters,
     pub findings: Vec<Finding>,
     /// What the kernel printed.
     pub printed: String,
+    /// How often each line of the PTX was executed, by line; lines that never were are left out.
+    #[serde(skip)]
+    pub profile: Vec<LineCount>,
+}
+
+/// What one line of the PTX executed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LineCount {
+    /// Line of the text, from 1.
+    pub line: u32,
+    /// Times a warp executed it, and times a lane did.
+    pub warps: u64,
+    pub lanes: u64,
 }
 
 impl std::fmt::Display for Report {

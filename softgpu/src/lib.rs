@@ -6,6 +6,7 @@
 //! - [`exec`]: warps, blocks, grids that run them
 //! - [`memory`]: what they run on
 //! - [`sanitizer`], [`counters`]: what is found and counted meanwhile
+//! - [`report`]: both for people
 //! - [`gpu`]: the device as a Rust program uses it
 
 // Loops over lanes index several arrays by the lane; an iterator over one of them would hide that.
@@ -20,6 +21,7 @@ pub mod lower;
 pub mod memory;
 pub mod properties;
 pub mod ptx;
+pub mod report;
 pub mod sanitizer;
 
 pub use error::LoadError;

@@ -1,5 +1,6 @@
 //! A launch: its blocks over the cores, in a random order, and what they counted put together.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering::Relaxed};
 
@@ -12,7 +13,7 @@ use super::shared::SharedMemory;
 use super::warp::WarpState;
 use crate::counters::{Counters, SharedTraffic, Traffic};
 use crate::gpu::Options;
-use crate::launch::{Dim3, LaunchError, Report};
+use crate::launch::{Dim3, LaunchError, LineCount, Report};
 use crate::memory::Memory;
 use crate::sanitizer::Finding;
 
@@ -145,7 +146,9 @@ fn report(launch: &Launch, workers: Vec<Worker>) -> Report {
     let mut counters = Counters::default();
     let mut findings: Vec<Finding> = Vec::new();
     let mut printed = String::new();
+    let mut lines: BTreeMap<u32, LineCount> = BTreeMap::new();
     for mut worker in workers {
+        profile(&mut lines, launch.program, &worker);
         add(&mut counters, launch.program, &worker);
         printed.push_str(&worker.printed);
         for finding in worker.findings.drain(..) {
@@ -162,9 +165,35 @@ fn report(launch: &Launch, workers: Vec<Worker>) -> Report {
         counters.unique_bytes = Some(launch.global.unique_bytes());
     }
     let Geometry { grid, block, dynamic_shared } = launch.geometry;
-    let shared_bytes = launch.program.shared_bytes + dynamic_shared;
-    let kernel = launch.program.name.clone();
-    Report { kernel, grid, block, shared_bytes, seed: launch.seed, counters, findings, printed }
+    let program = launch.program;
+    let shared_bytes = program.shared_bytes + dynamic_shared;
+    let threads = block.count() as u32;
+    let properties = &launch.options.properties;
+    Report {
+        kernel: program.name.clone(),
+        grid,
+        block,
+        shared_bytes,
+        registers: program.registers,
+        occupancy: properties.occupancy(threads, program.registers, shared_bytes),
+        seed: launch.seed,
+        counters,
+        findings,
+        printed,
+        profile: lines.into_values().collect(),
+    }
+}
+
+/// Adds a worker's counts to those of the lines.
+fn profile(lines: &mut BTreeMap<u32, LineCount>, program: &Program, worker: &Worker) {
+    for ((meta, &warps), &lanes) in program.meta.iter().zip(&worker.executed).zip(&worker.lanes) {
+        if !meta.synthetic && warps > 0 {
+            let count = lines.entry(meta.line).or_default();
+            count.line = meta.line;
+            count.warps += warps;
+            count.lanes += lanes;
+        }
+    }
 }
 
 /// Adds what a worker counted.

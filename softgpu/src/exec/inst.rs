@@ -162,6 +162,36 @@ pub enum Class {
     Mma,
 }
 
+impl Class {
+    /// The class in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Class::Fma32 => "f32 fused multiply-add",
+            Class::Float32 => "f32, other",
+            Class::Float64 => "f64",
+            Class::Half => "f16 and bf16",
+            Class::Special => "special functions",
+            Class::Integer => "integer and logic",
+            Class::Convert => "conversions",
+            Class::Move => "moves and parameters",
+            Class::Control => "control",
+            Class::LoadGlobal => "global loads",
+            Class::StoreGlobal => "global stores",
+            Class::LoadShared => "shared loads",
+            Class::StoreShared => "shared stores",
+            Class::LoadLocal => "local loads",
+            Class::StoreLocal => "local stores",
+            Class::LoadConst => "constant loads",
+            Class::Atomic => "atomics",
+            Class::AsyncCopy => "asynchronous copies",
+            Class::WarpExchange => "exchange between lanes",
+            Class::Barrier => "barriers and fences",
+            Class::MatrixLoad => "ldmatrix",
+            Class::Mma => "mma",
+        }
+    }
+}
+
 /// What an ALU family answers for an instruction that it implements.
 #[derive(Clone, Copy)]
 pub struct Selected {

@@ -203,9 +203,7 @@ impl Warp<'_> {
             };
             let mask = self.guarded(inst);
             self.state.steps += 1;
-            if mask != 0 {
-                self.worker.count(pc, mask);
-            }
+            self.worker.count(pc, mask);
             let flow = match inst.action {
                 Action::Alu(run) => {
                     if mask != 0 {
