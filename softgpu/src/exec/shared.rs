@@ -236,6 +236,37 @@ impl SharedMemory {
         alarm == 0
     }
 
+    /// The same for `N` words of one thread, and the words.
+    #[inline(always)]
+    pub fn read_words<const N: usize>(
+        &mut self,
+        address: u32,
+        many: bool,
+        by: Accessor,
+    ) -> Option<[u32; N]> {
+        let first = address as usize / 4;
+        let range = first..first + N;
+        let writes: [u32; N] = self.writes.get(range.clone())?.try_into().ok()?;
+        let reads: &mut [u32; N] = self.reads.get_mut(range.clone())?.try_into().ok()?;
+        let mine = self.now << TIME | by.thread << 6;
+        let now = mine | if many { MANY_LANES } else { 0 };
+        let mut alarm = 0;
+        let old = *reads;
+        for at in 0..N {
+            let (write, read) = (writes[at], old[at]);
+            let calm = (write >> TIME < by.block_sync) | (write >> 6 & 0x3FF == by.thread);
+            alarm |= u32::from(!calm) | (write & (WRITTEN | PENDING)) ^ WRITTEN;
+            let stranger = if (read ^ mine) >> 11 & 0x1F == 0 { MANY_LANES } else { MANY_WARPS };
+            let stranger = if (read ^ mine) >> 6 & 0x3FF == 0 { 0 } else { stranger };
+            let kept = if read >> TIME < by.block_sync { 0 } else { read & MANY | stranger };
+            reads[at] = now | kept;
+        }
+        if alarm != 0 {
+            return None;
+        }
+        self.words.get(range)?.try_into().ok()
+    }
+
     /// Writes words as [`SharedMemory::read_run`] reads them. False, and nothing is written, when one of
     /// them is not calm.
     #[inline(always)]

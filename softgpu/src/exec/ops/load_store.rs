@@ -448,13 +448,14 @@ fn read_runs<const EACH: usize>(
     while lane < end {
         let by = Accessor { thread: base.thread + lane as u32, ..base };
         let same = (pattern.same >> lane >> 1).trailing_ones() as usize;
-        if same > 0 {
-            calm &= shared.read_run::<EACH>(addresses[lane], EACH, true, by);
+        let length = 1 + (pattern.next >> lane >> 1).trailing_ones() as usize;
+        let length = length.min(end - lane);
+        if length == 1 {
+            let many = same > 0 || pattern.halves;
+            calm &= shared.read_words::<EACH>(addresses[lane], many, by).is_some();
             lane += 1 + same;
             continue;
         }
-        let length = 1 + (pattern.next >> lane >> 1).trailing_ones() as usize;
-        let length = length.min(end - lane);
         calm &= shared.read_run::<EACH>(addresses[lane], length * EACH, pattern.halves, by);
         lane += length;
     }

@@ -4,10 +4,12 @@
 //! of a matrix goes to lanes `4 r … 4 r + 3`, elements `2 t` and `2 t + 1` to lane `4 r + t`; with
 //! `.trans` the matrix is transposed first.
 
+use super::banks::{self, Pattern};
 use super::load_store::{accessor, check_shared, count_shared, narrow_addresses, shared_hazard};
 use crate::exec::global::Access;
 use crate::exec::inst::Inst;
 use crate::exec::regs::{FULL, LANES};
+use crate::exec::shared::Accessor;
 use crate::exec::warp::{Flow, Warp};
 use crate::sanitizer::FindingKind;
 
@@ -34,37 +36,43 @@ pub fn load<const N: usize>(warp: &mut Warp, inst: &Inst, mask: u32) -> Flow {
     if check_shared(warp, &addresses, rows, 16, Access::Load) == Flow::Stop {
         return Flow::Stop;
     }
-    count_shared(warp, &addresses, rows, 16, |worker| &mut worker.tally.matrix_loads);
+    let pattern = (N == 4).then(|| Pattern::new(&addresses, 16));
+    banks::count(&mut warp.worker.tally.matrix_loads, &addresses, rows, 16, pattern.as_ref());
+    let first = accessor(warp, 0, false);
+    let by_words = warp.block.shared.by_words();
     for matrix in 0..N {
-        let mut out = [0u32; LANES];
-        for row in 0..8 {
+        let mut rows = [[0u32; 4]; 8];
+        for (row, out) in rows.iter_mut().enumerate() {
             let lane = 8 * matrix + row;
-            let by = accessor(warp, lane, false);
-            let mut found = None;
+            let by = Accessor { thread: first.thread + lane as u32, ..first };
             let shared = &mut warp.block.shared;
             // One thread reads the row on behalf of four: the one that gave the address.
-            let calm = shared.by_words() && shared.read_run::<4>(addresses[lane], 4, false, by);
-            for t in 0..4 {
-                let address = addresses[lane] + 4 * t as u32;
-                let (word, hazard) =
-                    if calm { (shared.peek(address), None) } else { shared.load(address, 4, by) };
-                found = found.or(hazard);
-                if inst.wide & TRANSPOSED == 0 {
-                    out[4 * row + t] = word;
-                    continue;
-                }
-                // Element (row, column) goes where (column, row) of an untransposed matrix goes.
-                for (half, element) in [word & 0xFFFF, word >> 16].into_iter().enumerate() {
-                    let column = 2 * t + half;
-                    out[4 * column + row / 2] |= element << (16 * (row % 2));
-                }
-            }
+            let mut found = None;
+            let calm: Option<[u32; 4]> =
+                if by_words { shared.read_words(addresses[lane], false, by) } else { None };
+            *out = calm.unwrap_or_else(|| {
+                std::array::from_fn(|t| {
+                    let (word, hazard) = shared.load(addresses[lane] + 4 * t as u32, 4, by);
+                    found = found.or(hazard);
+                    word
+                })
+            });
             if let Some(hazard) = found
                 && shared_hazard(warp, lane, addresses[lane], Access::Load, hazard) == Flow::Stop
             {
                 return Flow::Stop;
             }
         }
+        let element =
+            |row: usize, column: usize| rows[row][column / 2] >> (16 * (column % 2)) & 0xFFFF;
+        let out: [u32; LANES] = std::array::from_fn(|lane| {
+            let (row, t) = (lane / 4, lane % 4);
+            if inst.wide & TRANSPOSED == 0 {
+                rows[row][t]
+            } else {
+                element(2 * t, row) | element(2 * t + 1, row) << 16
+            }
+        });
         warp.regs.write(inst.ops[matrix], mask, &out);
     }
     Flow::Next

@@ -16,29 +16,51 @@
 //! compared with a tolerance. tf32 operands are f32 registers of which hardware reads the upper 19 bits.
 
 use crate::exec::inst::Inst;
-use crate::exec::regs::{FULL, LANES, Slot};
+use crate::exec::regs::{CHUNK, FULL, LANES, Slot};
 use crate::exec::warp::{Flow, Warp};
 use crate::sanitizer::FindingKind;
 
 /// Type of A and B.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Element {
-    Tf32,
-    F16,
-    Bf16,
+pub trait Element {
+    /// Elements in a register of 32 bits.
+    const PACKED: usize;
+    /// The f32 value of an element of a register.
+    fn widen(word: u32, at: usize) -> f32;
 }
 
-#[inline(always)]
-fn tf32(bits: u32) -> f32 {
-    f32::from_bits(bits & 0xFFFF_E000)
+/// tf32: an f32 of which the lower 13 bits do not count.
+pub struct Tf32;
+
+impl Element for Tf32 {
+    const PACKED: usize = 1;
+
+    #[inline(always)]
+    fn widen(word: u32, _at: usize) -> f32 {
+        f32::from_bits(word & 0xFFFF_E000)
+    }
 }
 
-/// The f32 value of 16 bits of an element type.
-#[inline(always)]
-fn wide(element: Element, bits: u16) -> f32 {
-    match element {
-        Element::Bf16 => f32::from_bits(u32::from(bits) << 16),
-        _ => f16_to_f32(bits),
+/// f16, two in a register.
+pub struct F16;
+
+impl Element for F16 {
+    const PACKED: usize = 2;
+
+    #[inline(always)]
+    fn widen(word: u32, at: usize) -> f32 {
+        f16_to_f32((word >> (16 * at)) as u16)
+    }
+}
+
+/// bf16, two in a register.
+pub struct Bf16;
+
+impl Element for Bf16 {
+    const PACKED: usize = 2;
+
+    #[inline(always)]
+    fn widen(word: u32, at: usize) -> f32 {
+        f32::from_bits(word >> (16 * at) << 16)
     }
 }
 
@@ -56,7 +78,7 @@ fn f16_to_f32(bits: u16) -> f32 {
 
 /// `mma.sync` m16n8kK. `wide` operands: 4 D, K-dependent number of A and B, 4 C.
 #[inline(always)]
-pub fn multiply<const K: usize>(warp: &mut Warp, inst: &Inst, mask: u32, element: Element) -> Flow {
+pub fn multiply<const K: usize, E: Element>(warp: &mut Warp, inst: &Inst, mask: u32) -> Flow {
     if mask != FULL {
         let message =
             format!("mma.sync.aligned by lanes {mask:#010x}: all 32 must execute it together");
@@ -64,10 +86,8 @@ pub fn multiply<const K: usize>(warp: &mut Warp, inst: &Inst, mask: u32, element
     }
     let program = warp.launch.program;
     let ops: &[Slot] = program.wide.get(inst.wide as usize..).unwrap_or(&[]);
-    let (na, nb) = match element {
-        Element::Tf32 => (K / 2, K / 4),
-        _ => (K / 4, K / 8),
-    };
+    // Registers of A and of B.
+    let (na, nb) = (K / 2 / E::PACKED, K / 4 / E::PACKED);
     if ops.len() < 8 + na + nb {
         return warp.found(FindingKind::Trap, 0, "mma without its operands".into());
     }
@@ -75,72 +95,63 @@ pub fn multiply<const K: usize>(warp: &mut Warp, inst: &Inst, mask: u32, element
     let (a_slots, rest) = rest.split_at(na);
     let (b_slots, c_slots) = rest.split_at(nb);
 
-    // A by columns (k), 16 rows each; B by rows (k), 8 columns each.
-    let mut a = [[0f32; 16]; K];
-    let mut b = [[0f32; 8]; K];
-    match element {
-        Element::Tf32 => {
-            for (index, &slot) in a_slots.iter().enumerate() {
-                let lanes = warp.regs.read::<u32>(slot);
-                let (row, column) = (index % 2 * 8, index / 2 * 4);
-                for lane in 0..LANES {
-                    a[column + lane % 4][row + lane / 4] = tf32(lanes[lane]);
-                }
-            }
-            for (index, &slot) in b_slots.iter().enumerate() {
-                let lanes = warp.regs.read::<u32>(slot);
-                for lane in 0..LANES {
-                    b[4 * index + lane % 4][lane / 4] = tf32(lanes[lane]);
-                }
-            }
-        }
-        _ => {
-            for (index, &slot) in a_slots.iter().enumerate() {
-                let lanes = warp.regs.read::<u32>(slot);
-                let low = lanes.map(|word| wide(element, word as u16));
-                let high = lanes.map(|word| wide(element, (word >> 16) as u16));
-                let (row, column) = (index % 2 * 8, index / 2 * 8);
-                for lane in 0..LANES {
-                    let k = column + lane % 4 * 2;
-                    a[k][row + lane / 4] = low[lane];
-                    a[k + 1][row + lane / 4] = high[lane];
-                }
-            }
-            for (index, &slot) in b_slots.iter().enumerate() {
-                let lanes = warp.regs.read::<u32>(slot);
-                let low = lanes.map(|word| wide(element, word as u16));
-                let high = lanes.map(|word| wide(element, (word >> 16) as u16));
-                for lane in 0..LANES {
-                    let k = 8 * index + lane % 4 * 2;
-                    b[k][lane / 4] = low[lane];
-                    b[k + 1][lane / 4] = high[lane];
-                }
-            }
-        }
+    // Element k of a row of A stands in lane quarter(k) of its four lanes, in this register or half of
+    // one; and so does element k of a column of B.
+    let quarter = |k: usize| k % (4 * E::PACKED) / E::PACKED;
+    let part = |k: usize| (k / (4 * E::PACKED) * E::PACKED + k % E::PACKED) & 3;
+    // Rows g and rows g + 8.
+    let (mut low, mut high) = ([[0f32; LANES]; 4], [[0f32; LANES]; 4]);
+    for (index, slots) in a_slots.chunks_exact(2).enumerate() {
+        spread::<E>(warp, slots[0], index, &mut low);
+        spread::<E>(warp, slots[1], index, &mut high);
     }
-    let mut sum = [[0f32; 8]; 16];
-    for (index, &slot) in c_slots[..4].iter().enumerate() {
-        let lanes = warp.regs.read::<f32>(slot);
-        for lane in 0..LANES {
-            sum[index / 2 * 8 + lane / 4][lane % 4 * 2 + index % 2] = lanes[lane];
-        }
+    let mut right = [[0f32; LANES]; 4];
+    for (index, &slot) in b_slots.iter().enumerate() {
+        spread::<E>(warp, slot, index, &mut right);
     }
-    for row in 0..16 {
-        let mut acc = sum[row];
+    // Row k of B as the lanes of a group need it: columns 2t and columns 2t + 1, twice for two groups.
+    let (mut even, mut odd) = ([[0f32; CHUNK]; K], [[0f32; CHUNK]; K]);
+    for k in 0..K {
+        let (lanes, t) = (&right[part(k)], quarter(k));
+        even[k] = std::array::from_fn(|lane| lanes[lane % 4 * 8 + t]);
+        odd[k] = std::array::from_fn(|lane| lanes[lane % 4 * 8 + 4 + t]);
+    }
+    for chunk in 0..LANES / CHUNK {
+        let mut sums: [[f32; CHUNK]; 4] =
+            std::array::from_fn(|c| warp.regs.read8(c_slots[c], chunk));
         for k in 0..K {
-            let scale = a[k][row];
-            for column in 0..8 {
-                acc[column] = scale.mul_add(b[k][column], acc[column]);
+            let (part, at) = (part(k), chunk * CHUNK + quarter(k));
+            // The element of a row is wanted by all four lanes of its group.
+            let (a, b) = (low[part][at], low[part][at + 4]);
+            let (c, d) = (high[part][at], high[part][at + 4]);
+            let (upper, lower) = ([a, a, a, a, b, b, b, b], [c, c, c, c, d, d, d, d]);
+            for lane in 0..CHUNK {
+                sums[0][lane] = upper[lane].mul_add(even[k][lane], sums[0][lane]);
+                sums[1][lane] = upper[lane].mul_add(odd[k][lane], sums[1][lane]);
+                sums[2][lane] = lower[lane].mul_add(even[k][lane], sums[2][lane]);
+                sums[3][lane] = lower[lane].mul_add(odd[k][lane], sums[3][lane]);
             }
         }
-        sum[row] = acc;
-    }
-    for (index, &slot) in d.iter().enumerate() {
-        let out: [f32; LANES] =
-            std::array::from_fn(|lane| sum[index / 2 * 8 + lane / 4][lane % 4 * 2 + index % 2]);
-        warp.regs.write(slot, FULL, &out);
+        // D may be C: this chunk of C has been read, the others are not touched.
+        for (c, sum) in sums.into_iter().enumerate() {
+            warp.regs.write8(d[c], chunk, FULL, sum);
+        }
     }
     Flow::Next
+}
+
+/// Widens the elements of fragment register `index` to f32, one array per element of a word.
+#[inline(always)]
+fn spread<E: Element>(warp: &Warp, slot: Slot, index: usize, out: &mut [[f32; LANES]; 4]) {
+    for chunk in 0..LANES / CHUNK {
+        let words = warp.regs.read8::<u32>(slot, chunk);
+        for at in 0..E::PACKED {
+            let out = &mut out[(E::PACKED * index + at) & 3];
+            for lane in 0..CHUNK {
+                out[chunk * CHUNK + lane] = E::widen(words[lane], at);
+            }
+        }
+    }
 }
 
 #[cfg(test)]

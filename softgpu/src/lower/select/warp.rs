@@ -7,7 +7,7 @@ use super::{Words, draft, invalid, unsupported};
 use crate::error::LoadError;
 use crate::exec::inst::{Action, Class, Ty};
 use crate::exec::ops::exchange::{self, Ballot, Reduction, Shuffle};
-use crate::exec::ops::mma::{self, Element};
+use crate::exec::ops::mma;
 use crate::exec::ops::{WarpOp, matrix, movement, sync, warp_op};
 use crate::ptx::ast::{Instruction, Operand};
 
@@ -310,7 +310,7 @@ fn multiply(builder: &mut Builder, instruction: &Instruction) -> Result<(), Load
         ($(($shape:literal, $ty:literal) => $k:literal, $element:ident, $a:literal, $b:literal);*) => {
             match words.as_slice() {
                 $(["sync", "aligned", $shape, "row", "col", "f32", $ty, $ty, "f32"] => (
-                    warp_op!(|w, i, m| mma::multiply::<$k>(w, i, m, Element::$element)), $k, $a, $b
+                    warp_op!(|w, i, m| mma::multiply::<$k, mma::$element>(w, i, m)), $k, $a, $b
                 ),)*
                 _ => return Err(unsupported(
                     instruction,
