@@ -165,9 +165,11 @@ fn with_warp<R>(
     let state = &mut warps[index];
     let mut rows = std::mem::take(&mut state.rows);
     let mut preds = std::mem::take(&mut state.preds);
-    let regs = Regs::new(&mut rows, &launch.program.pool, &mut preds, launch.options.perturb);
+    let mut regs = Regs::new(&mut rows, &launch.program.pool, &mut preds, launch.options.perturb);
+    regs.carry = state.carry;
     let mut warp = Warp { regs, state, block, worker, launch, index: index as u32 };
     let result = act(&mut warp);
+    warp.state.carry = warp.regs.carry;
     warps[index].rows = rows;
     warps[index].preds = preds;
     result

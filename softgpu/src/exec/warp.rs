@@ -60,6 +60,8 @@ pub enum Status {
 pub struct WarpState {
     pub rows: Vec<Row>,
     pub preds: Vec<u32>,
+    /// The carry flags of the lanes.
+    pub carry: u32,
     /// Groups that do not run at the moment.
     pub groups: Vec<Group>,
     /// The group that runs: its lanes and program counter.
@@ -84,6 +86,7 @@ impl WarpState {
         Self {
             rows: vec![Row::ZERO; program.rows],
             preds: vec![0; program.preds],
+            carry: 0,
             groups: Vec::new(),
             active: 0,
             pc: 0,

@@ -80,6 +80,40 @@ fn f32_arithmetic_rounds_flushes_and_saturates() {
     }
 }
 
+/// Two numbers in a register of 64 bits, each rounded for itself.
+#[test]
+fn f32_pairs_keep_the_halves_apart() {
+    for (operation, operands) in [("add", 2), ("sub", 2), ("mul", 2), ("fma", 3)] {
+        for direction in DIRECTIONS {
+            for ftz in [false, true] {
+                let modifiers = Modifiers { ftz, sat: false };
+                let word = if ftz { ".ftz" } else { "" };
+                let form =
+                    Form::new(&format!("{operation}.{direction}{word}.f32x2 {}", NAMES[operands]));
+                let tuples = cases::<f32>(operands);
+                let tuples = tuples.tuples();
+                let before = |t: &Vec<u64>| t.iter().map(|bits| modifiers.before(*bits)).collect();
+                let halves: Vec<Vec<u64>> = tuples.iter().map(before).collect();
+                let halves = compute(&format!("{operation}.f32"), direction, &halves);
+                let partner = |case: usize| (case * 7 + 3) % tuples.len();
+                let pair = |case: usize| {
+                    let halves = tuples[case].iter().zip(&tuples[partner(case)]);
+                    halves.map(|(lower, upper)| lower | upper << 32).collect()
+                };
+                let cases = Cases::given((0..tuples.len()).map(pair).collect());
+                cases.run(&form, |case, found| {
+                    for (case, bits) in
+                        [(case, found[0] & 0xffff_ffff), (partner(case), found[0] >> 32)]
+                    {
+                        let expected = modifiers.after(f32::from_bits(halves[case] as u32));
+                        assert!(expected.accepts(bits), "{} {:x?}", form.text, tuples[case]);
+                    }
+                });
+            }
+        }
+    }
+}
+
 #[test]
 fn f32_division_and_roots_round_and_flush() {
     for (opcode, operands) in [("div", 2), ("rcp", 1), ("sqrt", 1)] {

@@ -31,6 +31,8 @@ pub struct Form {
     pub text: String,
     pub selected: Selected,
     inst: Inst,
+    /// Sources written `!p`: the lowering hands over the inverse.
+    negated: Vec<bool>,
     rows: usize,
     preds: usize,
 }
@@ -71,16 +73,23 @@ impl Form {
             at_pred += Slot::from(ty == Ty::Pred);
             at_row += rows(ty) as Slot;
         }
+        let sources = instruction.operands[1..].iter();
+        let negated = sources.map(|operand| matches!(operand, Operand::Not(_))).collect();
         let action = Action::Alu(selected.alu.plain);
         let inst = Inst { action, imm, ops, guard: ALWAYS, wide: 0 };
         let text = text.to_string();
-        Form { text, selected, inst, rows: at_row as usize, preds: at_pred as usize }
+        Form { text, selected, inst, negated, rows: at_row as usize, preds: at_pred as usize }
     }
 
     /// Results of the instruction on these sources (numbers written in the text are none), and the carry
     /// flag. Lanes outside `mask` must keep what was there; the function compiled for this CPU and the
     /// portable one must agree to the bit.
     pub fn run(&self, sources: &[Lanes], mask: u32, carry: u32, perturb: f32) -> (Vec<Lanes>, u32) {
+        let mut sources = sources.to_vec();
+        for (lanes, _) in sources.iter_mut().zip(&self.negated).filter(|(_, negated)| **negated) {
+            *lanes = lanes.map(|bits| !bits & 1);
+        }
+        let sources = &sources;
         let plain = self.run_one(self.selected.alu.plain, sources, mask, carry, perturb);
         if has_fast_path() {
             let fast = self.run_one(self.selected.alu.fast, sources, mask, carry, perturb);

@@ -9,7 +9,6 @@ use super::form::{Form, op, typed};
 use super::half::{BFloat, Half, Widen};
 use crate::exec::inst::{Alu, Class, Inst, NONE, Selected, Ty, alu};
 use crate::exec::regs::{LANES, Lane, Regs, Slot, test2};
-use crate::ptx::ast::Operand;
 
 // Bits of the number. Below them 32 bits: what `set` writes where the comparison holds.
 const INVERT: i64 = 1 << 32;
@@ -19,7 +18,6 @@ const AND: i64 = 1 << 35;
 const OR: i64 = 2 << 35;
 const XOR: i64 = 3 << 35;
 const COMBINE: i64 = 3 << 35;
-const NEGATE: i64 = 1 << 37;
 
 /// The comparisons that are compiled.
 #[derive(Clone, Copy, PartialEq)]
@@ -65,7 +63,7 @@ const FLOATING: [(&str, (Test, i64)); 14] = [
     ("nan", (Test::Unordered, 0)),
 ];
 
-/// Whether the operand at `place` may be written `!p`.
+/// Whether the operand at `place` may be written `!p`. The lowering hands over the inverse then.
 pub fn negates(opcode: &str, place: usize) -> bool {
     matches!(opcode, "setp" | "set") && place == 3
 }
@@ -84,7 +82,7 @@ fn combine(regs: &Regs, inst: &Inst, outcome: u32, c: Slot) -> u32 {
     if inst.imm & COMBINE == 0 {
         return outcome;
     }
-    let c = regs.pred(c) ^ if inst.imm & NEGATE != 0 { u32::MAX } else { 0 };
+    let c = regs.pred(c);
     match inst.imm & COMBINE {
         AND => outcome & c,
         OR => outcome | c,
@@ -252,7 +250,6 @@ fn compare(form: &mut Form) -> Option<Selected> {
     imm |= combined.unwrap_or(0);
     let ftz = form.take("ftz");
     imm |= if ftz { FLUSH } else { 0 };
-    imm |= if let Some(Operand::Not(_)) = form.operands.get(3) { NEGATE } else { 0 };
     let (pair, class) = comparison(test, ty, ftz)?;
     let sources: &[Ty] = match (ty, combined.is_some()) {
         ("f32", false) => &[Ty::F32, Ty::F32],
@@ -270,7 +267,11 @@ fn compare(form: &mut Form) -> Option<Selected> {
         let results = &[Ty::Pred, Ty::Pred];
         return Some(Selected { alu: pair.setp, results, sources, class, fmas: 0, imm });
     }
-    let (results, when_true) = set_result(form.word(), ty)?;
+    let dtype = form.word();
+    if ftz && dtype == "bf16" {
+        return None;
+    }
+    let (results, when_true) = set_result(dtype, ty)?;
     imm |= i64::from(when_true);
     Some(Selected { alu: pair.set, results, sources, class, fmas: 0, imm })
 }
@@ -287,7 +288,7 @@ fn set_result(dtype: &str, stype: &str) -> Option<(&'static [Ty], u32)> {
         "u32" | "s32" => (&[Ty::W], u32::MAX),
         "u16" | "s16" if of_halves => (&[Ty::H], 0xffff),
         "f32" if !of_halves => (&[Ty::F32], 0x3f80_0000),
-        "f16" => (&[Ty::H], 0x3c00),
+        "f16" if stype != "bf16" => (&[Ty::H], 0x3c00),
         "bf16" => (&[Ty::H], 0x3f80),
         _ => return None,
     })

@@ -55,6 +55,13 @@ fn holds(to: Format, from: Format) -> bool {
 /// The rounding of a conversion, if the manual allows it with these modifiers.
 fn checked(to: Type, from: Type, rounding: Option<(Round, bool)>, code: i64) -> Option<Round> {
     let f32 = Type::Float(soft::F32);
+    let narrow = |ty| matches!(ty, Type::Integer { bits: 8, .. });
+    if to == Type::Float(soft::BF16) || from == Type::Float(soft::BF16) {
+        // Not to or from 8 bits, and without saturation.
+        if narrow(to) || narrow(from) || code & SATURATE != 0 {
+            return None;
+        }
+    }
     let sixteen = to == Type::Float(soft::F16) || to == Type::Float(soft::BF16);
     let tf32 = to == Type::Float(soft::TF32);
     if from == Type::Float(soft::TF32) || (code & FLUSH != 0 && to != f32 && from != f32) {
@@ -91,7 +98,7 @@ fn checked(to: Type, from: Type, rounding: Option<(Round, bool)>, code: i64) -> 
             let spare = bits - u32::from(signed) + u32::from(from_signed);
             spare < source || from_signed && !signed
         }
-        (Type::Float(format), _) => format != soft::BF16 && !tf32,
+        (Type::Float(_), _) => !tf32,
         (Type::Integer { .. }, Type::Float(_)) => true,
     };
     (allowed && saturates).then_some(mode)

@@ -97,7 +97,11 @@ fn arithmetic(form: &mut Form) -> Option<Selected> {
     let rounding = form.one_of(&ROUNDINGS);
     let mode = if fused { rounding? } else { rounding.unwrap_or(Round::Nearest) };
     let (ftz, sat) = (form.take("ftz"), form.take("sat"));
-    (form.word() == "f32").then_some(())?;
+    let word = form.word();
+    if word == "f32x2" && !sat {
+        return pairs(form.opcode, mode, ftz);
+    }
+    (word == "f32").then_some(())?;
     let code = mode as i64 | if ftz { FLUSH } else { 0 } | if sat { SATURATE } else { 0 };
     let selected = match (form.opcode, mode == Round::Nearest) {
         ("add", true) => nearest!(ftz, sat, Float32, |a, b| a + b),
@@ -110,6 +114,43 @@ fn arithmetic(form: &mut Form) -> Option<Selected> {
         (_, false) => directed!(Fma32, |mode, a, b, c| soft::add(soft::mul(a, b), c, mode)),
     };
     Some(selected.imm(code).fmas(u8::from(fused)))
+}
+
+/// `add`, `sub`, `mul` and `fma` on two f32 in a register of 64 bits.
+fn pairs(opcode: &str, mode: Round, ftz: bool) -> Option<Selected> {
+    macro_rules! pairs {
+        (|$mode:ident, $($x:ident),+| $fast:expr, $exact:expr) => {
+            if mode == Round::Nearest && !ftz {
+                op!(Float32, |$($x: u64),+| -> u64 {
+                    let half = |$($x: u64),+| {
+                        $(let $x = f32::from_bits($x as u32);)+
+                        u64::from(canonical($fast).to_bits())
+                    };
+                    half($($x >> 32),+) << 32 | half($($x),+)
+                })
+            } else {
+                op!(code => Float32, |$($x: u64),+| -> u64 {
+                    let $mode = Round::from_code(code);
+                    let half = |$($x: u64),+| {
+                        $(let $x = number(f32::from_bits($x as u32), code);)+
+                        u64::from(finish($exact, code).to_bits())
+                    };
+                    half($($x >> 32),+) << 32 | half($($x),+)
+                })
+            }
+        };
+    }
+    let selected = match opcode {
+        "add" => pairs!(|mode, a, b| a + b, soft::add(a, b, mode)),
+        "sub" => pairs!(|mode, a, b| a - b, soft::add(a, negated(b), mode)),
+        "mul" => pairs!(|_mode, a, b| a * b, soft::mul(a, b)),
+        "fma" => {
+            let fma = pairs!(|mode, a, b, c| a.mul_add(b, c), soft::add(soft::mul(a, b), c, mode));
+            Selected { class: Class::Fma32, ..fma.fmas(2) }
+        }
+        _ => return None,
+    };
+    Some(selected.imm(mode as i64 | if ftz { FLUSH } else { 0 }))
 }
 
 fn divide(form: &mut Form) -> Option<Selected> {

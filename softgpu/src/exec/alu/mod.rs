@@ -30,7 +30,7 @@ use crate::error::LoadError;
 use crate::ptx::ast::{Instruction, Operand};
 use form::Form;
 
-/// Finds what executes `instruction`.
+/// Finds what executes `instruction`. Where a predicate may be written `!p`, the lowering inverts it.
 ///
 /// `Ok(None)`: the opcode is not of these families, or it is a `mov` that packs or unpacks a vector.
 ///
@@ -87,7 +87,7 @@ fn family(instruction: &Instruction) -> Option<Family> {
                 half::select
             } else if has("approx") || has("full") {
                 special::select
-            } else if has("f32") {
+            } else if has("f32") || has("f32x2") {
                 float32::select
             } else if has("f64") {
                 float64::select
