@@ -4,4 +4,6 @@
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libcuda.so");
+    // Its calls reach its own functions, whatever else in the process has functions of these names.
+    println!("cargo:rustc-cdylib-link-arg=-Wl,-Bsymbolic");
 }

@@ -9,7 +9,7 @@ use crate::exec::inst::Class;
 /// A request is one warp instruction with at least one lane. A sector is 32 aligned bytes, the unit
 /// that hardware moves between L2 and an SM; each sector counts once per request that touches it,
 /// whatever a cache would save.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Traffic {
     pub requests: u64,
     /// Bytes that the lanes asked for.
@@ -22,7 +22,7 @@ pub struct Traffic {
 /// Model: 32 banks of 4 bytes. Accesses of up to 4 bytes are served for all 32 lanes at once, of 8 bytes
 /// in halves, of 16 bytes in quarters of the warp. Each part takes as many wavefronts as the busiest
 /// bank has different words. Conflicts are the wavefronts beyond one per part.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SharedTraffic {
     pub requests: u64,
     pub bytes: u64,
@@ -31,7 +31,7 @@ pub struct SharedTraffic {
 }
 
 /// The counts of one launch.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Counters {
     /// Warp instructions by class. An instruction counts whenever a warp comes to it, also when its
     /// guard holds for none of the lanes.

@@ -5,7 +5,7 @@ use crate::properties::Occupancy;
 use crate::sanitizer::Finding;
 
 /// A size or position in three dimensions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Dim3 {
     pub x: u32,
     pub y: u32,
@@ -62,7 +62,7 @@ impl From<crate::gpu::DevicePtr> for Arg {
 }
 
 /// What a launch did.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Report {
     pub kernel: String,
     pub grid: Dim3,

@@ -8,11 +8,14 @@
 //! - [`sanitizer`], [`counters`]: what is found and counted meanwhile
 //! - [`report`]: both for people
 //! - [`gpu`]: the device as a Rust program uses it
+//! - [`driver`]: the same as the CUDA Driver API; [`client`] finds and asks it in another program
 
 // Loops over lanes index several arrays by the lane; an iterator over one of them would hide that.
 #![allow(clippy::needless_range_loop)]
 
+pub mod client;
 pub mod counters;
+pub mod driver;
 pub mod error;
 pub mod exec;
 pub mod gpu;

@@ -45,13 +45,33 @@ impl Default for Properties {
     }
 }
 
+/// What a multiprocessor runs out of first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    Blocks,
+    Warps,
+    Registers,
+    SharedMemory,
+}
+
+impl std::fmt::Display for Limit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Limit::Blocks => "blocks",
+            Limit::Warps => "warps",
+            Limit::Registers => "registers",
+            Limit::SharedMemory => "shared memory",
+        })
+    }
+}
+
 /// Blocks of a kernel that fit on one multiprocessor at once, and what sets the bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Occupancy {
     pub blocks: u32,
     pub warps: u32,
-    /// The resource that is used up first.
-    pub limit: &'static str,
+    pub limit: Limit,
 }
 
 impl Properties {
@@ -62,13 +82,13 @@ impl Properties {
         let per_warp = (registers.max(1) * 32).next_multiple_of(256);
         let block_shared = (shared + self.reserved_shared_per_block).next_multiple_of(128);
         let bounds = [
-            (self.blocks_per_multiprocessor, "blocks"),
-            (self.threads_per_multiprocessor / 32 / warps, "warps"),
-            (self.registers_per_multiprocessor / per_warp / warps, "registers"),
-            (self.shared_per_multiprocessor / block_shared, "shared memory"),
+            (self.blocks_per_multiprocessor, Limit::Blocks),
+            (self.threads_per_multiprocessor / 32 / warps, Limit::Warps),
+            (self.registers_per_multiprocessor / per_warp / warps, Limit::Registers),
+            (self.shared_per_multiprocessor / block_shared, Limit::SharedMemory),
         ];
         let (blocks, limit) =
-            bounds.into_iter().min_by_key(|(blocks, _)| *blocks).unwrap_or((0, "blocks"));
+            bounds.into_iter().min_by_key(|(blocks, _)| *blocks).unwrap_or((0, Limit::Blocks));
         Occupancy { blocks, warps: blocks * warps, limit }
     }
 }

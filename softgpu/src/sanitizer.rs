@@ -4,7 +4,9 @@ use crate::launch::Dim3;
 use crate::ptx::ast::SourceLoc;
 
 /// What was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingKind {
     /// An access outside every allocation, or outside the block's shared or the thread's local memory.
@@ -55,7 +57,7 @@ impl FindingKind {
 }
 
 /// One thing found, with the place where it happened.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Finding {
     pub kind: FindingKind,
     pub kernel: String,

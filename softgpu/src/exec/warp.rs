@@ -105,6 +105,7 @@ impl WarpState {
     pub fn reset(&mut self, lanes: u32) {
         self.rows.fill(Row::ZERO);
         self.preds.fill(0);
+        self.carry = 0;
         self.groups.clear();
         self.active = lanes;
         self.live = lanes;

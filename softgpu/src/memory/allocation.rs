@@ -128,6 +128,15 @@ impl Allocation {
         }
     }
 
+    /// Marks `bytes` bytes from `offset` as never written: a copy brings that along from its source.
+    pub fn mark_unwritten(&self, offset: usize, bytes: usize) {
+        for (sector, bits) in sectors(offset, bytes) {
+            if let Some(word) = self.written.get(sector) {
+                word.fetch_and(!bits, Relaxed);
+            }
+        }
+    }
+
     /// Byte `offset`.
     pub fn byte(&self, offset: usize) -> u8 {
         (self.words()[offset / 4].load(Relaxed) >> (offset % 4 * 8)) as u8
@@ -211,6 +220,16 @@ mod tests {
         assert!(
             memory.is_written(30, 70) && !memory.is_written(29, 2) && !memory.is_written(99, 2)
         );
+    }
+
+    #[test]
+    fn unmarking_a_range_leaves_its_neighbours_written() {
+        let memory = Allocation::new(0x1000, 100, Kind::Device, 1).unwrap();
+        memory.mark_written(0, 100);
+        memory.mark_unwritten(31, 34);
+        for byte in 0..100 {
+            assert_eq!(memory.is_written(byte, 1), !(31..65).contains(&byte), "byte {byte}");
+        }
     }
 
     #[test]

@@ -88,17 +88,19 @@ impl Memory {
             return Err(MemoryError::Empty);
         }
         let mut table = self.table_mut();
+        // Pinned memory is the host's, not the device's.
+        let on_device = kind != Kind::Host;
         let free = self.total.saturating_sub(table.used);
         let refused = MemoryError::OutOfMemory { asked: bytes, free, total: self.total };
-        if bytes > free {
+        if on_device && bytes > free {
             return Err(refused);
         }
         table.made += 1;
         let made = Allocation::new(table.next, bytes, kind, table.made).ok_or(refused)?;
-        if made.kind != Kind::Host {
+        if on_device {
+            table.used += bytes;
             table.next += (bytes as u64).next_multiple_of(GRANULE) + GRANULE;
         }
-        table.used += bytes;
         table.freed.remove(&made.base);
         let made = Arc::new(made);
         table.live.insert(made.base, made.clone());
@@ -112,7 +114,7 @@ impl Memory {
     pub fn free(&self, address: u64) -> Result<(), MemoryError> {
         let mut table = self.table_mut();
         if let Some(gone) = table.live.remove(&address) {
-            table.used -= gone.bytes;
+            table.used -= if gone.kind == Kind::Host { 0 } else { gone.bytes };
             let freed = Freed { base: gone.base, bytes: gone.bytes, id: gone.id };
             table.freed.insert(address, freed);
             return Ok(());
@@ -247,6 +249,9 @@ mod tests {
         let a = memory.allocate(600, Kind::Device).unwrap().base;
         let refused = memory.allocate(401, Kind::Device).err();
         assert_eq!(refused, Some(MemoryError::OutOfMemory { asked: 401, free: 400, total: 1000 }));
+        let pinned = memory.allocate(5000, Kind::Host).unwrap().base;
+        assert_eq!(memory.info(), (400, 1000));
+        memory.free(pinned).unwrap();
         memory.free(a).unwrap();
         assert_eq!(memory.info(), (1000, 1000));
     }
