@@ -8,8 +8,8 @@ constexpr int ROWS = 8;
 // Straight from global to global: reads are contiguous, writes are `height` floats apart.
 extern "C" __global__ void transpose_naive(const float* __restrict__ in, float* __restrict__ out, int width, int height) {
     int x = blockIdx.x * TILE + threadIdx.x;
-    for (int row = threadIdx.y; row < TILE; row += ROWS) {
-        int y = blockIdx.y * TILE + row;
+    for (int i = 0; i < TILE; i += ROWS) {
+        int row = threadIdx.y + i, y = blockIdx.y * TILE + row;
         if (x < width && y < height) out[(size_t)x * height + y] = in[(size_t)y * width + x];
     }
 }
@@ -21,14 +21,14 @@ template <int STRIDE>
 __device__ void transpose_tile(const float* __restrict__ in, float* __restrict__ out, int width, int height) {
     __shared__ float tile[TILE * STRIDE];
     int x = blockIdx.x * TILE + threadIdx.x;
-    for (int row = threadIdx.y; row < TILE; row += ROWS) {
-        int y = blockIdx.y * TILE + row;
+    for (int i = 0; i < TILE; i += ROWS) {
+        int row = threadIdx.y + i, y = blockIdx.y * TILE + row;
         if (x < width && y < height) tile[row * STRIDE + threadIdx.x] = in[(size_t)y * width + x];
     }
     __syncthreads();
     int y = blockIdx.y * TILE + threadIdx.x;  // of the input: now the fast index of the output
-    for (int column = threadIdx.y; column < TILE; column += ROWS) {
-        int x = blockIdx.x * TILE + column;
+    for (int i = 0; i < TILE; i += ROWS) {
+        int column = threadIdx.y + i, x = blockIdx.x * TILE + column;
         if (x < width && y < height) out[(size_t)x * height + y] = tile[threadIdx.x * STRIDE + column];
     }
 }

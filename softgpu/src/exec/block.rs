@@ -264,6 +264,6 @@ fn stuck(launch: &Launch, worker: &mut Worker, warps: &mut [WarpState], block: &
         warp.state.pc = at.saturating_sub(1);
         let message = format!("all warps wait and no barrier opens: {}", waiting.join(", "));
         let lane = warp.state.live.trailing_zeros();
-        warp.found(FindingKind::DivergentBarrier, lane, message);
+        warp.found(FindingKind::Deadlock, lane, message);
     });
 }

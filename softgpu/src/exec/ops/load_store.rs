@@ -274,7 +274,8 @@ fn scatter<const SIZE: u32, const N: usize>(part: &Part, values: &Values) {
 pub fn narrow_addresses(warp: &Warp, slot: Slot, inst: &Inst) -> [u32; LANES] {
     if inst.wide & flags::WIDE_ADDRESS != 0 {
         let wide = global::addresses(warp, slot, inst.imm);
-        return wide.map(|address| u32::try_from(address).unwrap_or(u32::MAX));
+        // What is beyond 32 bits stays beyond every size, and as aligned as it was.
+        return wide.map(|address| u32::try_from(address).unwrap_or(!15 | address as u32 & 15));
     }
     let offset = inst.imm as u32;
     warp.regs.read::<u32>(slot).map(|address| address.wrapping_add(offset))

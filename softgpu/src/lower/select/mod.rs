@@ -228,7 +228,7 @@ impl Builder<'_> {
 
     fn constant(&mut self, instruction: &Instruction, bits: u64, ty: Ty) -> Result<Ref, LoadError> {
         match ty {
-            Ty::Pred => Err(invalid(instruction, "a number for a predicate")),
+            Ty::Pred => self.truth(instruction, bits != 0),
             Ty::D | Ty::F64 => Ok(Ref::Double(bits)),
             _ => Ok(Ref::Word(bits as u32)),
         }
@@ -271,6 +271,17 @@ impl Builder<'_> {
             }
             _ => Err(invalid(instruction, format!("{name} is of another kind than the operand"))),
         }
+    }
+
+    /// A number as a predicate: true unless it is 0, put into a predicate of its own.
+    fn truth(&mut self, instruction: &Instruction, value: bool) -> Result<Ref, LoadError> {
+        let result = self.temporary(Type::Pred);
+        let mut draft = draft(self, instruction, Action::Alu(TRUTH.pick()), Class::Move)?;
+        draft.meta.synthetic = true;
+        draft.imm = i64::from(value);
+        draft.results = vec![result];
+        self.push(draft);
+        Ok(result)
     }
 
     /// `!p` as a source: computed into a predicate of its own.
@@ -341,6 +352,10 @@ pub struct Address {
     /// The variable it names.
     pub spot: Option<Spot>,
 }
+
+const TRUTH: crate::exec::inst::Alu = crate::exec::inst::alu!(|regs, inst, mask| {
+    regs.set_pred(inst.ops[0], mask, if inst.imm != 0 { u32::MAX } else { 0 });
+});
 
 const NOT: crate::exec::inst::Alu = crate::exec::inst::alu!(|regs, inst, mask| {
     let value = regs.pred(inst.ops[1]);
