@@ -130,10 +130,11 @@ pub fn run(
             if turn(launch, worker, warps, block, index, SLICE) == Turn::Stop {
                 return false;
             }
-            if let Status::AtBarrier(barrier) = warps[index].status
-                && !open(launch, worker, warps, block, barrier)
-            {
-                return false;
+            for number in 0..BARRIERS {
+                let gathering = block.barriers[number].arrived > 0;
+                if gathering && !open(launch, worker, warps, block, number) {
+                    return false;
+                }
             }
         }
         if launch.stop.load(Relaxed) {

@@ -230,7 +230,8 @@ impl SharedMemory {
             alarm |= u32::from(!calm) | (write & (WRITTEN | PENDING)) ^ WRITTEN;
             let stranger = if read >> 11 & 0x1F == thread >> 5 { MANY_LANES } else { MANY_WARPS };
             let stranger = if read >> 6 & 0x3FF == thread { 0 } else { stranger };
-            let kept = if read >> TIME < by.block_sync { 0 } else { read & MANY | stranger };
+            let over = is_over(read, Accessor { thread, ..by });
+            let kept = if over { 0 } else { read & MANY | stranger };
             reads[at] = now | thread << 6 | kept;
         }
         alarm == 0
@@ -258,7 +259,7 @@ impl SharedMemory {
             alarm |= u32::from(!calm) | (write & (WRITTEN | PENDING)) ^ WRITTEN;
             let stranger = if (read ^ mine) >> 11 & 0x1F == 0 { MANY_LANES } else { MANY_WARPS };
             let stranger = if (read ^ mine) >> 6 & 0x3FF == 0 { 0 } else { stranger };
-            let kept = if read >> TIME < by.block_sync { 0 } else { read & MANY | stranger };
+            let kept = if is_over(read, by) { 0 } else { read & MANY | stranger };
             reads[at] = now | kept;
         }
         if alarm != 0 {
@@ -321,7 +322,7 @@ impl SharedMemory {
         };
         let mine = self.now << TIME | by.thread << 6;
         let read = self.reads[granule];
-        self.reads[granule] = if (read >> TIME) < by.block_sync {
+        self.reads[granule] = if is_over(read, by) {
             mine
         } else if read >> 6 & 0x3FF == by.thread {
             mine | read & MANY
@@ -397,4 +398,13 @@ impl SharedMemory {
         }
         None
     }
+}
+
+/// Whether the reads of a tag are ordered before an access by `by`, so that the tag may forget them: a
+/// write by another warp that would race with them races with this access too.
+#[inline(always)]
+fn is_over(read: u32, by: Accessor) -> bool {
+    let time = read >> TIME;
+    let own_warp = (read >> 11 & 0x1F == by.thread >> 5) & (read & MANY_WARPS == 0);
+    (time < by.block_sync) | (own_warp & (time < by.warp_sync))
 }

@@ -25,6 +25,8 @@ pub enum Flow {
     Next,
     /// The instruction has set the program counter, or suspended the lanes that ran.
     Jump,
+    /// The next instruction, in the warp's next turn: other warps can go on now.
+    Yield,
     /// The launch is over: something was found after which nothing has a meaning.
     Stop,
 }
@@ -224,6 +226,10 @@ impl Warp<'_> {
             match flow {
                 Flow::Next => self.state.pc = pc + 1,
                 Flow::Stop => return Turn::Stop,
+                Flow::Yield => {
+                    self.state.pc = pc + 1;
+                    return Turn::Slice;
+                }
                 Flow::Jump => {
                     if self.state.active == 0 && !self.state.choose(None) {
                         return self.park();

@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod clean;
 mod faulty;
 mod host;
 mod launch;

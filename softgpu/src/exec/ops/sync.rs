@@ -149,8 +149,8 @@ pub fn block_barrier(warp: &mut Warp, inst: &Inst, mask: u32) -> Flow {
         return warp.found(FindingKind::DivergentBarrier, lane as u32, message);
     }
     if kind == barrier::ARRIVE {
-        warp.block.shared.tick();
-        return Flow::Next;
+        // It may have been the last one that others wait for.
+        return Flow::Yield;
     }
     warp.state.status = Status::AtBarrier(barrier);
     warp.state.split(here, pc + 1, Wait::Barrier);
