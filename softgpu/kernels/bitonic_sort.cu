@@ -9,7 +9,8 @@
 // memory (flip, disperse). The host: sort_tiles; then for each run length 2048, 4096 … until it
 // covers n: flip(run), disperse(run / 4 … 1024), merge_tiles.
 //
-// Launch, all: blocks of 512 threads, one thread per pair of keys: ⌈n / 1024⌉ blocks.
+// Launch, all: blocks of 512 threads, one thread per pair of keys: ⌈n / 1024⌉ blocks; flip and disperse
+// ⌈n / run⌉ · run / 1024, for in a run that n cuts short the pairs that count are the last ones.
 
 constexpr int BLOCK = 512;
 constexpr int TILE = 2 * BLOCK;

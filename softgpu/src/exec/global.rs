@@ -3,7 +3,7 @@
 //!
 //! Each granule (4 bytes, or as few as the smallest global access of the kernel) has two tags for the
 //! time of one launch: the last block that wrote it (plus one, bit 31 for an atomic or volatile write)
-//! and the block that read it (plus one, or [`MANY`]). Two blocks of a launch have no order between them,
+//! and the block that read it (plus one, or `MANY`). Two blocks of a launch have no order between them,
 //! so touching the same granule, one of them writing, is a race. The exception is the classic protocol
 //! of a fence followed by an atomic on one side and an atomic on the other: what it orders exactly is
 //! not tracked, blocks that follow it are believed.

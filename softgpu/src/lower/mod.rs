@@ -1,8 +1,8 @@
 //! Syntax tree → programs.
 //!
-//! [`module`] gives variables memory, [`flatten`] writes a kernel's calls out into one list,
-//! [`select`] turns each instruction into a draft that knows its function, [`cfg`] cuts blocks and orders
-//! them, [`slots`] hands out registers, and this file puts the program together.
+//! `module` gives variables memory, `flatten` writes a kernel's calls out into one list,
+//! `select` turns each instruction into a draft that knows its function, `cfg` cuts blocks and orders
+//! them, `slots` hands out registers, and this file puts the program together.
 
 mod cfg;
 mod draft;

@@ -111,7 +111,7 @@ fn barriers_and_masks_that_all_reach_are_silent() {
         }),
         row(at("shuffle_among_voters"), (1, 32), [I(32, 1000), Zeros(32)], |run| {
             let x = run.given_i32(0);
-            let want = |i: usize| if i % 3 == 0 { x[i] + x[30] } else { x[i] };
+            let want = |i: usize| if i.is_multiple_of(3) { x[i] + x[30] } else { x[i] };
             assert_eq!(run.i32(1), (0..32).map(want).collect::<Vec<_>>());
         }),
         row(at("aggregated_atomics"), (3, 96), [I(288, 3), Zeros(1), Unwritten(1152)], |run| {

@@ -1,5 +1,5 @@
 //! Bank conflicts of an access to shared memory; the model stands at
-//! [`SharedTraffic`](crate::counters::SharedTraffic).
+//! [`SharedTraffic`].
 
 use crate::counters::SharedTraffic;
 use crate::exec::regs::LANES;
