@@ -98,7 +98,7 @@ fn apply(op: Op, a: u32, b: u32) -> u32 {
         Op::Xor => a ^ b,
         Op::And => a & b,
         Op::Min => a.min(b),
-        Op::High => (u64::from(a) * u64::from(b) >> 32) as u32,
+        Op::High => ((u64::from(a) * u64::from(b)) >> 32) as u32,
         Op::Shift(by) => a >> by,
     }
 }
@@ -237,7 +237,7 @@ impl Writer {
 /// Variable `i` of a thread at the start; small ones make comparisons and counts interesting.
 fn start(thread: u32, i: usize) -> u32 {
     let mut random = Random::new(u64::from(thread) << 8 | i as u64);
-    if i % 2 == 0 { random.below(9) } else { random.u32() }
+    if i.is_multiple_of(2) { random.below(9) } else { random.u32() }
 }
 
 fn ptx(program: &[Node]) -> String {

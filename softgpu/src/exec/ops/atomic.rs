@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use super::load_store::{
     Target, accessor, check_shared, count_shared, narrow_addresses, shared_hazard,
 };
+use crate::exec::alu::soft;
 use crate::exec::global::{self, Access, Window};
 use crate::exec::inst::{Inst, NONE};
 use crate::exec::launch::{ACQUIRED, FENCED, RELEASED, mix};
@@ -127,14 +128,18 @@ impl Op {
 }
 
 fn add_f16(a: u16, b: u16) -> u16 {
-    // Exact in f64, rounded once.
-    let sum = half::f16::from_bits(a).to_f64() + half::f16::from_bits(b).to_f64();
-    half::f16::from_f64(sum).to_bits()
+    add_small(soft::F16, a, b)
 }
 
 fn add_bf16(a: u16, b: u16) -> u16 {
-    let sum = half::bf16::from_bits(a).to_f64() + half::bf16::from_bits(b).to_f64();
-    half::bf16::from_f64(sum).to_bits()
+    add_small(soft::BF16, a, b)
+}
+
+/// The sum rounded once. By way of f64 and f32 it would be rounded twice.
+fn add_small(format: soft::Format, a: u16, b: u16) -> u16 {
+    let nearest = soft::Round::Nearest;
+    let number = |bits: u16| soft::unpack(format, u64::from(bits));
+    soft::pack(format, soft::add(number(a), number(b), nearest), nearest) as u16
 }
 
 /// Where the pieces of an atomic stand in `Inst::imm`: offset below, operation and size above.

@@ -237,7 +237,7 @@ fn float(conversion: &Conversion, value: f64) -> String {
         match conversion.letter.to_ascii_lowercase() {
             'f' => format!("{magnitude:.precision$}"),
             'e' => exponent(magnitude, precision),
-            'a' => format!("{magnitude:e}"),
+            'a' => hexadecimal(magnitude, conversion.precision),
             _ => shortest(magnitude, precision.max(1), conversion.alternate),
         }
     };
@@ -253,6 +253,32 @@ fn exponent(magnitude: f64, precision: usize) -> String {
     let power: i32 = power.parse().unwrap_or(0);
     let sign = if power < 0 { '-' } else { '+' };
     format!("{mantissa}e{sign}{:02}", power.abs())
+}
+
+/// `0xh.hhhp±d` (C11 7.21.6.1): the digits as they are, or rounded to `precision` of them.
+fn hexadecimal(magnitude: f64, precision: Option<usize>) -> String {
+    let bits = magnitude.to_bits();
+    let (stored, mut digits) = ((bits >> 52) as i32, bits & ((1 << 52) - 1));
+    let power = match (stored, digits) {
+        (0, 0) => 0,
+        (0, _) => -1022,
+        _ => stored - 1023,
+    };
+    digits |= u64::from(stored != 0) << 52;
+    if let Some(kept) = precision.filter(|&kept| kept < 13) {
+        let cut = 52 - 4 * kept as u32;
+        let (rest, half) = (digits & ((1 << cut) - 1), 1u64 << (cut - 1));
+        digits >>= cut;
+        digits += u64::from(rest > half || rest == half && digits & 1 == 1);
+        digits <<= cut;
+    }
+    let fraction = format!("{:013x}", digits & ((1 << 52) - 1));
+    let fraction = match precision {
+        None => fraction.trim_end_matches('0').to_owned(),
+        Some(kept) => format!("{fraction:0<kept$}")[..kept].to_owned(),
+    };
+    let point = if fraction.is_empty() { "" } else { "." };
+    format!("0x{:x}{point}{fraction}p{power:+}", digits >> 52)
 }
 
 fn shortest(magnitude: f64, precision: usize, keep_zeros: bool) -> String {
