@@ -64,7 +64,11 @@ pub fn run(
     } else {
         std::thread::scope(|scope| {
             let threads: Vec<_> = (0..workers).map(|_| scope.spawn(run_blocks)).collect();
-            threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
+            let join = |thread: std::thread::ScopedJoinHandle<Worker>| {
+                // Half a launch must not look like a whole one.
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            threads.into_iter().map(join).collect()
         })
     };
     let report = report(&launch, done);

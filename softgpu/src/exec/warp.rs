@@ -197,6 +197,10 @@ impl Warp<'_> {
     /// Runs until the warp waits, is done, or has executed `slice` instructions.
     pub fn run(&mut self, slice: u64) -> Turn {
         let turn_end = self.state.steps + slice;
+        // A loop around a barrier never comes to the end of a turn.
+        if self.is_overdue() {
+            return Turn::Stop;
+        }
         let program = self.launch.program;
         loop {
             if self.state.pc >= self.state.stop_at && !self.state.choose(None) {
@@ -253,23 +257,28 @@ impl Warp<'_> {
 
     /// The time is up: another group gets a chance in the next turn, and the watchdog looks.
     fn end_turn(&mut self) -> Turn {
+        if self.is_overdue() || self.launch.stop.load(Relaxed) {
+            return Turn::Stop;
+        }
+        let draw = self.worker.random() as usize;
+        self.state.choose(Some(draw));
+        Turn::Slice
+    }
+
+    /// Whether the warp has executed more than the watchdog allows; files it.
+    fn is_overdue(&mut self) -> bool {
         let limit = self.launch.options.watchdog;
-        if limit != 0 && self.state.steps > limit {
-            let lane = self.state.active.trailing_zeros();
+        let overdue = limit != 0 && self.state.steps > limit;
+        if overdue {
+            let lane = self.state.live.trailing_zeros();
             let message = format!(
                 "{} instructions executed, the watchdog allows {limit}: a loop that does not end, or \
                  threads that wait for each other",
                 self.state.steps
             );
             self.found(FindingKind::Watchdog, lane, message);
-            return Turn::Stop;
         }
-        if self.launch.stop.load(Relaxed) {
-            return Turn::Stop;
-        }
-        let draw = self.worker.random() as usize;
-        self.state.choose(Some(draw));
-        Turn::Slice
+        overdue
     }
 
     /// No group is ready: the warp is done, goes into a barrier, or is stuck.

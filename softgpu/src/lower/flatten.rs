@@ -15,6 +15,8 @@ use crate::ptx::ast::{Function, Instruction, Operand, Space, Statement, Variable
 
 /// Most instructions a kernel may have after its calls are written out.
 const MOST_INSTRUCTIONS: usize = 2_000_000;
+/// Bytes of local memory that a thread can have (CUDA C++ Programming Guide, Technical Specifications).
+const MOST_LOCAL: u32 = 512 << 10;
 /// Empty bytes behind each shared variable, which no correct kernel touches. A multiple of 128, so that
 /// no variable changes its banks.
 const GAP: u32 = 128;
@@ -32,6 +34,10 @@ pub struct Builder<'m> {
     pub shared_span: u32,
     pub shared_gaps: Vec<Range<u32>>,
     shared: HashMap<String, u32>,
+    /// Bytes of gaps in front of the next shared variable.
+    shared_shift: u32,
+    /// Strictest alignment of a dynamic shared variable.
+    dynamic_align: u32,
     /// Smallest access to shared and to global memory so far.
     pub shared_granule: u32,
     pub global_granule: u32,
@@ -57,6 +63,8 @@ impl<'m> Builder<'m> {
             shared_span: 0,
             shared_gaps: Vec::new(),
             shared: HashMap::new(),
+            shared_shift: 0,
+            dynamic_align: 16,
             shared_granule: 4,
             global_granule: 4,
             calls: vec![kernel.name.clone()],
@@ -71,7 +79,25 @@ impl<'m> Builder<'m> {
         }
         builder.body(kernel)?;
         builder.scopes.close();
+        builder.push(super::select::exit_at_end(kernel.line));
+        builder.place_dynamic();
+        if builder.local_bytes > MOST_LOCAL {
+            let what = format!(
+                "{} bytes of local memory a thread, {MOST_LOCAL} are there",
+                builder.local_bytes
+            );
+            return Err(LoadError::invalid(kernel.line, what));
+        }
         Ok(builder)
+    }
+
+    /// Puts dynamic shared memory behind the last gap; it keeps its alignment and banks.
+    fn place_dynamic(&mut self) {
+        if let Some(gap) = self.shared_gaps.last_mut() {
+            let shift = self.shared_shift.next_multiple_of(self.dynamic_align.max(GAP));
+            self.shared_span = self.shared_bytes.next_multiple_of(self.dynamic_align) + shift;
+            gap.end = self.shared_span;
+        }
     }
 
     fn body(&mut self, function: &Function) -> Result<(), LoadError> {
@@ -148,21 +174,31 @@ impl<'m> Builder<'m> {
     /// Where a shared variable lies; it gets its place when it is first met.
     fn shared_spot(&mut self, variable: &Variable, key: &str) -> Result<Spot, LoadError> {
         if variable.elements.is_none() {
+            let align = u32::try_from(variable.align).unwrap_or(16);
+            self.dynamic_align = self.dynamic_align.max(align);
             return Ok(Spot::Dynamic(0));
         }
         if let Some(&offset) = self.shared.get(key) {
             return Ok(Spot::Shared(offset));
         }
         let offset = place(&mut self.shared_bytes, variable)?;
-        let moved = offset + GAP * self.shared.len() as u32;
+        // Gaps leave every variable as aligned as it was.
+        let align = u32::try_from(variable.align).unwrap_or(GAP).max(GAP);
+        let shift = self.shared_shift.checked_next_multiple_of(align);
+        let moved = shift.and_then(|shift| Some((shift, offset.checked_add(shift)?)));
+        let Some((shift, moved)) = moved.filter(|(_, moved)| *moved < 1 << 30) else {
+            return Err(LoadError::invalid(
+                variable.line,
+                format!("{} is too large", variable.name),
+            ));
+        };
         if let Some(gap) = self.shared_gaps.last_mut() {
             gap.end = moved;
         }
         let end = (moved + variable.bytes() as u32).next_multiple_of(4);
         self.shared.insert(key.to_owned(), moved);
-        // Dynamic shared memory keeps its banks too.
-        self.shared_span = self.shared_bytes.next_multiple_of(16) + GAP * self.shared.len() as u32;
-        self.shared_gaps.push(end..self.shared_span);
+        self.shared_shift = shift + GAP;
+        self.shared_gaps.push(end..end + GAP);
         Ok(Spot::Shared(moved))
     }
 

@@ -110,7 +110,10 @@ impl<'m> Symbols<'m> {
                 let what = format!("{} has more initial values than elements", variable.name);
                 return Err(LoadError::invalid(variable.line, what));
             };
-            room.copy_from_slice(&bits.to_le_bytes()[..size]);
+            // Only a 128-bit element is longer than its initial value can be written.
+            for (to, from) in room.iter_mut().zip(bits.to_le_bytes()) {
+                *to = from;
+            }
         }
         let what = |error| LoadError::Memory { what: format!("{}: {error}", variable.name) };
         let (made, offset) = memory.range(symbol.address.0, bytes.len()).map_err(what)?;

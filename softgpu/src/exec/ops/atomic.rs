@@ -165,7 +165,9 @@ pub fn atomic(warp: &mut Warp, inst: &Inst, mask: u32, target: Target) -> Flow {
         } else if size == 8 {
             warp.regs.read::<u64>(slot)
         } else {
-            warp.regs.read::<u32>(slot).map(u64::from)
+            // Above a 16-bit register's bits there may be those of a sign.
+            let bits = if size == 2 { 0xFFFF } else { u32::MAX };
+            warp.regs.read::<u32>(slot).map(|word| u64::from(word & bits))
         }
     };
     let (bs, cs) = (read(b), read(c));

@@ -27,7 +27,8 @@ fn peek(warp: &mut Warp, lane: usize, address: u64, size: usize) -> Option<u64> 
                 let inside = warp.block.shared.inside(at, 1);
                 inside.then(|| u64::from(warp.block.shared.peek(at) >> (at % 4 * 8) & 0xFF))
             };
-            (0..size as u32).try_fold(0, |value, at| Some(value | byte(offset + at)? << (8 * at)))
+            (0..size as u32)
+                .try_fold(0, |value, at| Some(value | byte(offset.wrapping_add(at))? << (8 * at)))
         }
         Window::Global => match warp.launch.memory.place(address) {
             Place::Live(found, offset) if offset + size <= found.bytes => {
@@ -42,7 +43,7 @@ fn peek(warp: &mut Warp, lane: usize, address: u64, size: usize) -> Option<u64> 
 fn text(warp: &mut Warp, lane: usize, address: u64) -> String {
     let mut bytes = Vec::new();
     while bytes.len() < LONGEST {
-        match peek(warp, lane, address + bytes.len() as u64, 1) {
+        match peek(warp, lane, address.wrapping_add(bytes.len() as u64), 1) {
             Some(0) | None => break,
             Some(byte) => bytes.push(byte as u8),
         }
@@ -78,6 +79,8 @@ struct Conversion {
     precision: Option<usize>,
     /// Bytes of an integer argument: 8 with `l`, `ll`, `z`, `j`, `t`.
     long: bool,
+    /// Number of `h`: the argument is converted to 16 or 8 bits.
+    short: u32,
     letter: char,
 }
 
@@ -87,9 +90,9 @@ fn formatted(warp: &mut Warp, lane: usize, format: &str, mut arguments: u64) -> 
     let mut out = String::new();
     let mut chars = format.chars().peekable();
     let mut next = |warp: &mut Warp, size: u64| {
-        arguments = arguments.next_multiple_of(size);
+        arguments = arguments.wrapping_add(size - 1) & !(size - 1);
         let value = peek(warp, lane, arguments, size as usize).unwrap_or(0);
-        arguments += size;
+        arguments = arguments.wrapping_add(size);
         value
     };
     while let Some(c) = chars.next() {
@@ -111,6 +114,7 @@ fn formatted(warp: &mut Warp, lane: usize, format: &str, mut arguments: u64) -> 
             width: 0,
             precision: None,
             long: false,
+            short: 0,
             letter: ' ',
         };
         while let Some(&flag) = chars.peek() {
@@ -147,7 +151,7 @@ fn formatted(warp: &mut Warp, lane: usize, format: &str, mut arguments: u64) -> 
         while let Some(&size) = chars.peek() {
             match size {
                 'l' | 'z' | 'j' | 't' => conversion.long = true,
-                'h' => {}
+                'h' => conversion.short += 1,
                 _ => break,
             }
             chars.next();
@@ -159,10 +163,14 @@ fn formatted(warp: &mut Warp, lane: usize, format: &str, mut arguments: u64) -> 
                 let raw = next(warp, if conversion.long { 8 } else { 4 });
                 integer(&conversion, raw)
             }
-            'p' => format!("{:#x}", next(warp, 8)),
+            'p' => match next(warp, 8) {
+                0 => "(nil)".to_owned(),
+                address => format!("{address:#x}"),
+            },
             's' => {
                 let address = next(warp, 8);
-                let text = text(warp, lane, address);
+                let null = address == 0 && conversion.precision.is_none_or(|p| p >= 6);
+                let text = if null { "(null)".to_owned() } else { text(warp, lane, address) };
                 text.chars().take(conversion.precision.unwrap_or(usize::MAX)).collect()
             }
             'f' | 'F' | 'e' | 'E' | 'g' | 'G' | 'a' | 'A' => {
@@ -177,13 +185,16 @@ fn formatted(warp: &mut Warp, lane: usize, format: &str, mut arguments: u64) -> 
 
 fn pad(out: &mut String, conversion: &Conversion, piece: &str) {
     let missing = conversion.width.saturating_sub(piece.chars().count());
-    let numeric = !matches!(conversion.letter, 's' | 'c' | 'p');
+    let finite = !piece.ends_with(['n', 'N', 'f', 'F']) || matches!(conversion.letter, 'x' | 'X');
+    let numeric = !matches!(conversion.letter, 's' | 'c' | 'p') && finite;
     let integer = matches!(conversion.letter, 'd' | 'i' | 'u' | 'x' | 'X' | 'o');
     if conversion.left {
         out.push_str(piece);
         out.extend(std::iter::repeat_n(' ', missing));
     } else if conversion.zero && numeric && !(integer && conversion.precision.is_some()) {
-        let sign = piece.len() - piece.trim_start_matches(['-', '+', ' ']).len();
+        let signed = piece.trim_start_matches(['-', '+', ' ']);
+        let hexadecimal = signed.strip_prefix("0x").or_else(|| signed.strip_prefix("0X"));
+        let sign = piece.len() - hexadecimal.unwrap_or(signed).len();
         out.push_str(&piece[..sign]);
         out.extend(std::iter::repeat_n('0', missing));
         out.push_str(&piece[sign..]);
@@ -206,8 +217,12 @@ fn integer(conversion: &Conversion, raw: u64) -> String {
     if conversion.letter == 'c' {
         return char::from(raw as u8).to_string();
     }
-    let raw = if conversion.long { raw } else { raw & 0xFFFF_FFFF };
-    let value = if conversion.long { raw as i64 } else { i64::from(raw as u32 as i32) };
+    let (raw, value) = match (conversion.long, conversion.short) {
+        (true, _) => (raw, raw as i64),
+        (_, 0) => (raw & 0xFFFF_FFFF, i64::from(raw as i32)),
+        (_, 1) => (raw & 0xFFFF, i64::from(raw as i16)),
+        _ => (raw & 0xFF, i64::from(raw as i8)),
+    };
     let (negative, digits) = match conversion.letter {
         'd' | 'i' => (value < 0, value.unsigned_abs().to_string()),
         'x' => (false, format!("{raw:x}")),
@@ -216,7 +231,11 @@ fn integer(conversion: &Conversion, raw: u64) -> String {
         _ => (false, raw.to_string()),
     };
     let least = conversion.precision.unwrap_or(1);
-    let digits = format!("{}{digits}", "0".repeat(least.saturating_sub(digits.len())));
+    let digits = if raw == 0 && least == 0 { String::new() } else { digits };
+    let mut digits = format!("{}{digits}", "0".repeat(least.saturating_sub(digits.len())));
+    if conversion.letter == 'o' && conversion.alternate && !digits.starts_with('0') {
+        digits.insert(0, '0');
+    }
     let prefix = match conversion.letter {
         'x' if conversion.alternate && raw != 0 => "0x",
         'X' if conversion.alternate && raw != 0 => "0X",
@@ -242,8 +261,20 @@ fn float(conversion: &Conversion, value: f64) -> String {
         }
     };
     let digits =
+        if conversion.alternate && magnitude.is_finite() { pointed(digits) } else { digits };
+    let digits =
         if conversion.letter.is_ascii_uppercase() { digits.to_uppercase() } else { digits };
-    signed(conversion, value.is_sign_negative() && !value.is_nan(), digits)
+    signed(conversion, value.is_sign_negative(), digits)
+}
+
+/// With the point that `#` asks for.
+fn pointed(digits: String) -> String {
+    if digits.contains('.') {
+        return digits;
+    }
+    let exponent = if digits.starts_with("0x") { 'p' } else { 'e' };
+    let at = digits.find(exponent).unwrap_or(digits.len());
+    format!("{}.{}", &digits[..at], &digits[at..])
 }
 
 /// `d.ddde±dd` with at least two digits of exponent, as C writes it.

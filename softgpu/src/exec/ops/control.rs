@@ -29,7 +29,10 @@ pub fn branch_indexed(warp: &mut Warp, inst: &Inst, mask: u32) -> Flow {
     let count = table.first().map_or(0, |&count| count as usize);
     let index = warp.regs.read::<u32>(inst.ops[0]);
     let next = warp.state.pc + 1;
-    let before = warp.state.groups.len();
+    let mut ways = Vec::new();
+    if mask != warp.state.active {
+        ways.push(next);
+    }
     for lane in lanes(mask) {
         let target = (index[lane] as usize) < count;
         let Some(&target) = table.get(1 + index[lane] as usize).filter(|_| target) else {
@@ -37,9 +40,11 @@ pub fn branch_indexed(warp: &mut Warp, inst: &Inst, mask: u32) -> Flow {
             return warp.found(FindingKind::Trap, lane as u32, message);
         };
         warp.state.split(1 << lane, target as usize, Wait::Ready);
+        if !ways.contains(&(target as usize)) {
+            ways.push(target as usize);
+        }
     }
-    let ways = warp.state.groups.len() - before + usize::from(warp.state.active != 0);
-    warp.worker.tally.divergent_branches += u64::from(ways > 1);
+    warp.worker.tally.divergent_branches += u64::from(ways.len() > 1);
     warp.state.pc = next;
     warp.state.choose(None);
     Flow::Jump

@@ -24,6 +24,7 @@ pub enum Special {
     LaneMaskGt,
     LaneMaskGe,
     Clock,
+    ClockHigh,
     DynamicShared,
     TotalShared,
 }
@@ -55,7 +56,8 @@ impl Special {
             "%lanemask_le" => LaneMaskLe,
             "%lanemask_gt" => LaneMaskGt,
             "%lanemask_ge" => LaneMaskGe,
-            "%clock" | "%clock_hi" | "%clock64" | "%globaltimer" | "%globaltimer_lo" => Clock,
+            "%clock" | "%clock64" | "%globaltimer" | "%globaltimer_lo" => Clock,
+            "%clock_hi" | "%globaltimer_hi" => ClockHigh,
             "%dynamic_smem_size" => DynamicShared,
             "%total_smem_size" => TotalShared,
             _ => return None,
@@ -84,6 +86,7 @@ impl Special {
             Clock => 23,
             DynamicShared => 24,
             TotalShared => 25,
+            ClockHigh => 26,
         }
     }
 }
@@ -125,6 +128,7 @@ pub fn special(warp: &mut Warp, inst: &Inst, mask: u32) -> Flow {
         23 => [warp.state.steps as u32; LANES],
         24 => [geometry.dynamic_shared; LANES],
         25 => [program.shared_bytes + geometry.dynamic_shared; LANES],
+        26 => [(warp.state.steps >> 32) as u32; LANES],
         _ => [0; LANES],
     };
     if inst.imm & 0x100 != 0 {

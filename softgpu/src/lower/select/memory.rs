@@ -102,6 +102,10 @@ fn target(
         Some("param") => match address.spot {
             Some(Spot::Frame(_)) => (Target::Frame, Class::Move),
             _ if store => return Err(unsupported(instruction, "a store to a kernel's parameters")),
+            // A function's own parameters lie elsewhere, and which ones a register means is not known.
+            None if builder.return_to.is_some() => {
+                return Err(unsupported(instruction, "a function's parameters through a register"));
+            }
             // A base in a register can only be the address of a kernel parameter: nvcc takes no other.
             _ => (Target::Param, Class::Move),
         },
@@ -153,13 +157,33 @@ fn elements<'a>(
 }
 
 /// The base in the width that the target takes.
-fn base(target: Target, address: &Address) -> (Ref, u32) {
+///
+/// # Errors
+/// The base is a 32-bit register where the space has 64-bit addresses, or a variable of another space.
+pub fn base(
+    instruction: &Instruction,
+    target: Target,
+    address: &Address,
+) -> Result<(Ref, u32), LoadError> {
+    let belongs = matches!(
+        (target, address.spot),
+        (_, None)
+            | (Target::Global | Target::Generic, Some(Spot::Global(_)))
+            | (Target::Shared, Some(Spot::Shared(_) | Spot::Dynamic(_)))
+            | (Target::Local, Some(Spot::Local(_)))
+            | (Target::Frame, Some(Spot::Frame(_)))
+            | (Target::Param, Some(Spot::Param(_)))
+    );
+    if !belongs {
+        return Err(invalid(instruction, "a variable of another state space"));
+    }
     let wants_wide = matches!(target, Target::Global | Target::Generic);
     match (wants_wide, address.wide, address.base) {
-        (true, false, Ref::Word(word)) => (Ref::Double(u64::from(word)), 0),
-        (true, false, Ref::Dynamic { offset, .. }) => (Ref::Dynamic { offset, double: true }, 0),
-        (false, true, base) => (base, flags::WIDE_ADDRESS),
-        (_, _, base) => (base, 0),
+        (true, false, Ref::Reg(_)) => {
+            Err(invalid(instruction, "a 32-bit register as a 64-bit address"))
+        }
+        (false, true, base) => Ok((base, flags::WIDE_ADDRESS)),
+        (_, _, base) => Ok((base, 0)),
     }
 }
 
@@ -174,10 +198,7 @@ fn load(builder: &mut Builder, instruction: &Instruction) -> Result<(), LoadErro
     };
     let to = elements(instruction, to, form.count)?;
     let (kind, mut flag) = register_kind(builder, instruction, &form, to)?;
-    let (base, base_flag) = base(target, &address);
-    if target == Target::Global && !address.wide && matches!(base, Ref::Reg(_)) {
-        return Err(invalid(instruction, "a 32-bit register as a 64-bit address"));
-    }
+    let (base, base_flag) = base(instruction, target, &address)?;
     flag |= base_flag;
     flag |= if form.strong { flags::STRONG } else { 0 };
     if matches!(form.ty, Type::S8 | Type::S16 | Type::S32) {
@@ -209,10 +230,7 @@ fn store(builder: &mut Builder, instruction: &Instruction) -> Result<(), LoadErr
         (Ty::D, Type::F64) => Ty::F64,
         (kind, _) => kind,
     };
-    let (base, base_flag) = base(target, &address);
-    if target == Target::Global && !address.wide && matches!(base, Ref::Reg(_)) {
-        return Err(invalid(instruction, "a 32-bit register as a 64-bit address"));
-    }
+    let (base, base_flag) = base(instruction, target, &address)?;
     flag |= base_flag | if form.strong { flags::STRONG } else { 0 };
     let mut out = draft(builder, instruction, Action::Warp(run.pick()), class)?;
     out.sources = vec![base];
@@ -270,7 +288,7 @@ fn atomic_operation(builder: &mut Builder, instruction: &Instruction) -> Result<
         _ if size == 8 => Ty::D,
         _ => Ty::W,
     };
-    let (base, flag) = base(target, &address);
+    let (base, flag) = base(instruction, target, &address)?;
     let offset = i32::try_from(address.offset)
         .map_err(|_| invalid(instruction, "an offset of more than 32 bits"))?;
     let mut sources = vec![base];
@@ -409,8 +427,8 @@ fn async_copies(builder: &mut Builder, instruction: &Instruction) -> Result<(), 
         ));
     }
     let (to, from) = (builder.address(instruction, to)?, builder.address(instruction, from)?);
-    let (target, flag) = base(Target::Shared, &to);
-    let (source, _) = base(Target::Global, &from);
+    let (target, flag) = base(instruction, Target::Shared, &to)?;
+    let (source, _) = base(instruction, Target::Global, &from)?;
     let (mut size, mut ignore) = (Ref::None, Ref::None);
     match rest {
         [] => {}

@@ -137,6 +137,21 @@ pub fn draft(
     })
 }
 
+/// What a kernel runs into that does not return: its threads exit.
+pub fn exit_at_end(line: u32) -> Draft {
+    let class = Class::Control;
+    Draft {
+        action: Action::Warp(crate::exec::ops::control::exit),
+        imm: 0,
+        results: Vec::new(),
+        sources: Vec::new(),
+        passing: Passing::InPlace(0),
+        guard: None,
+        next: Next::End,
+        meta: Meta { line, source: None, class, fmas: 0, macs: 0, synthetic: true },
+    }
+}
+
 fn rows(ty: Ty) -> u8 {
     if matches!(ty, Ty::D | Ty::F64) { 2 } else { 1 }
 }

@@ -7,6 +7,7 @@ use super::{Words, draft, invalid, unsupported};
 use crate::error::LoadError;
 use crate::exec::inst::{Action, Class, Ty};
 use crate::exec::ops::exchange::{self, Ballot, Reduction, Shuffle};
+use crate::exec::ops::load_store::Target;
 use crate::exec::ops::mma;
 use crate::exec::ops::{WarpOp, matrix, movement, sync, warp_op};
 use crate::ptx::ast::{Instruction, Operand};
@@ -404,8 +405,9 @@ fn load_matrix(builder: &mut Builder, instruction: &Instruction) -> Result<(), L
         out.results.push(builder.result(instruction, element, Ty::W)?);
     }
     out.imm = address.offset;
-    out.sources = vec![address.base];
-    out.passing = Passing::InPlace(matrix_flags(address.wide, transposed));
+    let (base, flag) = super::memory::base(instruction, Target::Shared, &address)?;
+    out.sources = vec![base];
+    out.passing = Passing::InPlace(flag | if transposed { matrix::TRANSPOSED } else { 0 });
     builder.push(out);
     Ok(())
 }
@@ -420,18 +422,14 @@ fn store_matrix(builder: &mut Builder, instruction: &Instruction) -> Result<(), 
     let [to, from] = operands(instruction)?;
     let address = builder.address(instruction, to)?;
     let mut out = draft(builder, instruction, Action::Warp(run.pick()), Class::StoreShared)?;
-    out.sources = vec![address.base];
+    let (base, flag) = super::memory::base(instruction, Target::Shared, &address)?;
+    out.sources = vec![base];
     for element in vector(instruction, from, count)? {
         let source = builder.source(instruction, element, Ty::W)?;
         out.sources.push(source);
     }
     out.imm = address.offset;
-    out.passing = Passing::InPlace(matrix_flags(address.wide, transposed));
+    out.passing = Passing::InPlace(flag | if transposed { matrix::TRANSPOSED } else { 0 });
     builder.push(out);
     Ok(())
-}
-
-fn matrix_flags(wide: bool, transposed: bool) -> u32 {
-    let wide = if wide { crate::exec::ops::load_store::flags::WIDE_ADDRESS } else { 0 };
-    wide | if transposed { matrix::TRANSPOSED } else { 0 }
 }

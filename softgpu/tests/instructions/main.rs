@@ -1,0 +1,7 @@
+//! Instructions that touch memory, other lanes and the flow of control: each form, as PTX text through
+//! the whole device, against a computation written from the text of the PTX ISA manual.
+
+mod exchange;
+mod machine;
+mod memory;
+mod printing;
