@@ -8,7 +8,6 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::c_uint;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::thread::ThreadId;
 
 use super::abi::{CUresult, handle};
 use super::error::{Answer, Code, answer, fail, put};
@@ -16,7 +15,7 @@ use super::event::{Event, Recorded};
 use super::graph::Graph;
 use super::op::Op;
 use super::state::Driver;
-use super::stream::{Key, Target};
+use super::stream::{Key, Target, thread_number};
 use super::table::{lock, next_number};
 
 /// Interaction with calls outside of the capture (CUstreamCaptureMode).
@@ -45,7 +44,8 @@ thread_local!(static THREAD_MODE: Cell<Mode> = const { Cell::new(Mode::Global) }
 struct Capture {
     origin: Target,
     mode: Mode,
-    thread: ThreadId,
+    /// Number of the thread that began it.
+    thread: u64,
     invalid: bool,
     graph: Arc<Graph>,
     graph_number: u64,
@@ -137,7 +137,7 @@ impl Captures {
         let graph = Arc::new(Graph::new(target.context));
         let graph_number = next_number();
         driver.graphs.insert_at(graph_number, graph.clone());
-        let thread = std::thread::current().id();
+        let thread = thread_number();
         let capture =
             Capture { origin: *target, mode, thread, invalid: false, graph, graph_number };
         state.captures.insert(number, capture);
@@ -163,7 +163,7 @@ impl Captures {
         if capture.origin.key != target.key {
             return Err(Code::STREAM_CAPTURE_UNMATCHED.into());
         }
-        if capture.mode != Mode::Relaxed && capture.thread != std::thread::current().id() {
+        if capture.mode != Mode::Relaxed && capture.thread != thread_number() {
             return Err(Code::STREAM_CAPTURE_WRONG_THREAD.into());
         }
         let (invalid, graph_number) = (capture.invalid, capture.graph_number);
@@ -261,7 +261,7 @@ impl Captures {
     /// # Errors
     /// CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, and the captures are invalid.
     pub fn check_unsafe(&self, what: &str) -> Answer {
-        let thread = std::thread::current().id();
+        let thread = thread_number();
         let mode = THREAD_MODE.get();
         let forbids = |capture: &Capture| match (mode, capture.mode) {
             (Mode::Relaxed, _) | (_, Mode::Relaxed) => false,
@@ -312,6 +312,11 @@ impl Captures {
             graph: capture.graph_number,
             after: capture.graph.handles(&member.after),
         }))
+    }
+
+    /// Something happened that the capture of this number does not allow.
+    pub fn invalidate(&self, capture: u64) {
+        self.state().invalidate(capture);
     }
 
     /// A stream is destroyed: with its capture where it began one, else the capture is invalid.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use super::abi::{CUresult, Handle};
+use super::capture::Captures;
 use super::error::{Answer, Code, answer, fail, put};
 use super::op::Op;
 use super::state::{current, ready};
@@ -43,12 +44,14 @@ impl Event {
     /// Whether it can be asked and waited for by the host.
     ///
     /// # Errors
-    /// CUDA_ERROR_CAPTURED_EVENT.
-    fn outside_of_captures(&self) -> Answer<Recorded> {
-        match &*lock(&self.recorded) {
-            Recorded::Captured { .. } => Err(Code::CAPTURED_EVENT.into()),
-            other => Ok(other.clone()),
+    /// CUDA_ERROR_CAPTURED_EVENT, which invalidates the event's capture.
+    fn outside_of_captures(&self, captures: &Captures) -> Answer<Recorded> {
+        let recorded = lock(&self.recorded).clone();
+        if let Recorded::Captured { capture, .. } = recorded {
+            captures.invalidate(capture);
+            return Err(Code::CAPTURED_EVENT.into());
         }
+        Ok(recorded)
     }
 }
 
@@ -110,7 +113,7 @@ pub unsafe extern "C" fn cuEventRecordWithFlags(
 
 fn finished(event: Handle) -> Answer {
     let (driver, _) = ready()?;
-    driver.events.get(event)?.outside_of_captures()?;
+    driver.events.get(event)?.outside_of_captures(&driver.captures)?;
     driver.captures.check_unsafe("asking for an event")
 }
 
@@ -133,7 +136,8 @@ unsafe fn elapsed(milliseconds: *mut f32, start: Handle, end: Handle) -> Answer 
     if (start.flags | end.flags) & NO_TIMING != 0 {
         return fail(Code::INVALID_HANDLE, "an event was created without timing");
     }
-    let (start, end) = (start.outside_of_captures()?, end.outside_of_captures()?);
+    let captures = &driver.captures;
+    let (start, end) = (start.outside_of_captures(captures)?, end.outside_of_captures(captures)?);
     let (Recorded::At(start), Recorded::At(end)) = (start, end) else {
         return fail(Code::INVALID_HANDLE, "an event was never recorded");
     };

@@ -3,6 +3,7 @@
 //! Nodes stay in the order in which they were captured, which respects every dependency; a launch runs
 //! them in that order. Arguments were copied at capture, host memory of copies is read at launch.
 
+use std::collections::BTreeSet;
 use std::ffi::{c_uint, c_ulonglong};
 use std::sync::{Arc, Mutex};
 
@@ -42,7 +43,8 @@ impl Graph {
     /// Nodes that no other depends on.
     pub fn leaves(&self) -> Vec<usize> {
         let nodes = lock(&self.nodes);
-        let needed: Vec<usize> = nodes.iter().flat_map(|node| node.after.iter().copied()).collect();
+        let needed: BTreeSet<usize> =
+            nodes.iter().flat_map(|node| node.after.iter().copied()).collect();
         (0..nodes.len()).filter(|node| !needed.contains(node)).collect()
     }
 

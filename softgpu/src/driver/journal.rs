@@ -5,9 +5,9 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 use std::sync::Mutex;
-use std::thread::ThreadId;
 
 use super::error::say;
+use super::stream::thread_number;
 use super::table::lock;
 use crate::launch::Report;
 use crate::sanitizer::{Finding, FindingKind};
@@ -18,7 +18,7 @@ const FINDINGS: usize = 10_000;
 /// Reports gathered for one asker.
 struct Collection {
     /// Only launches of this thread, or of all.
-    thread: Option<ThreadId>,
+    thread: Option<u64>,
     reports: Vec<Report>,
 }
 
@@ -60,7 +60,7 @@ impl Journal {
                 say(format_args!("the report file: {error}"));
             }
         }
-        let thread = std::thread::current().id();
+        let thread = thread_number();
         for collection in lock(&self.collections).values_mut() {
             if collection.thread.is_none_or(|wanted| wanted == thread) {
                 collection.reports.push(report.clone());
@@ -94,7 +94,7 @@ impl Journal {
 
     /// Begins to gather reports, of the calling thread's launches or of all.
     pub fn collect(&self, all_threads: bool) -> u64 {
-        let thread = (!all_threads).then(|| std::thread::current().id());
+        let thread = (!all_threads).then(thread_number);
         let key = super::table::next_number();
         lock(&self.collections).insert(key, Collection { thread, reports: Vec::new() });
         key

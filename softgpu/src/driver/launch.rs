@@ -137,6 +137,8 @@ fn verdict(report: &Report, failed: bool) -> Option<Code> {
 const EXTRA_END: usize = 0;
 const EXTRA_POINTER: usize = 1;
 const EXTRA_SIZE: usize = 2;
+/// Of a type of CUDA's, in bytes; structs end at a multiple of their largest member's.
+const LARGEST_ALIGNMENT: usize = 16;
 
 /// The parameter block, from pointers to the single parameters or from a ready buffer.
 ///
@@ -158,13 +160,20 @@ unsafe fn gather(
     }
     if !extra.is_null() {
         // SAFETY: as the caller vouches.
-        let given = unsafe { extra_buffer(extra) }?;
-        if given.len() != block.len() {
-            let (given, wanted) = (given.len(), block.len());
+        let (buffer, given) = unsafe { extra_buffer(extra) }?;
+        let wanted = block.len();
+        // A C struct of the arguments may end with padding.
+        if !(wanted..=wanted.next_multiple_of(LARGEST_ALIGNMENT)).contains(&given) {
             let why = format!("`{name}` takes {wanted} bytes of arguments, {given} given");
             return fail(Code::INVALID_VALUE, why);
         }
-        block.copy_from_slice(given);
+        if wanted > 0 {
+            if buffer.is_null() {
+                return fail(Code::INVALID_VALUE, "extra lacks the buffer");
+            }
+            // SAFETY: not null, and the caller vouches for at least `wanted` bytes.
+            unsafe { std::ptr::copy_nonoverlapping(buffer, block.as_mut_ptr(), wanted) };
+        }
         return Ok(block);
     }
     if params.is_null() && !program.params.is_empty() {
@@ -184,9 +193,11 @@ unsafe fn gather(
     Ok(block)
 }
 
+/// The buffer and its size in bytes.
+///
 /// # Safety
 /// `extra` is a list of cuLaunchKernel's form: names and pointers by turns, ended by 0.
-unsafe fn extra_buffer<'a>(extra: *mut *mut c_void) -> Answer<&'a [u8]> {
+unsafe fn extra_buffer(extra: *mut *mut c_void) -> Answer<(*const u8, usize)> {
     let (mut pointer, mut size) = (std::ptr::null::<u8>(), None);
     // Two entries and the end.
     for at in 0..3 {
@@ -201,12 +212,8 @@ unsafe fn extra_buffer<'a>(extra: *mut *mut c_void) -> Answer<&'a [u8]> {
         }
     }
     match size {
-        Some(0) => Ok(&[]),
-        // SAFETY: not null, and the caller vouches for the size.
-        Some(size) if !pointer.is_null() => {
-            Ok(unsafe { std::slice::from_raw_parts(pointer, *size) })
-        }
-        _ => fail(Code::INVALID_VALUE, "extra lacks the buffer or its size"),
+        Some(size) => Ok((pointer, *size)),
+        None => fail(Code::INVALID_VALUE, "extra lacks the buffer's size"),
     }
 }
 

@@ -91,8 +91,11 @@ static DRIVER: OnceLock<Driver> = OnceLock::new();
 static INITIALISING: Mutex<()> = Mutex::new(());
 
 thread_local! {
-    /// Contexts of this thread, the current one last; 0 where cuCtxSetCurrent set none.
-    static CURRENT: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+    /// The thread's current context, 0 for none. It needs no destructor: calls from destructors of
+    /// the program's thread locals and from exit handlers still find it.
+    static CURRENT: Cell<u64> = const { Cell::new(0) };
+    /// Contexts beneath it on the thread's stack, the next one last.
+    static BENEATH: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
     /// Whether a host function of a stream runs in this thread.
     static IN_HOST_FUNCTION: Cell<bool> = const { Cell::new(false) };
 }
@@ -157,23 +160,32 @@ pub fn ready() -> Answer<(&'static Driver, Arc<Context>)> {
 
 /// Number of the calling thread's context.
 pub fn current_id() -> Option<u64> {
-    CURRENT.with_borrow(|stack| stack.last().copied().filter(|id| *id != 0))
+    Some(CURRENT.get()).filter(|id| *id != 0)
 }
 
-/// Replaces the calling thread's context; 0 for none.
+/// Replaces the calling thread's context; 0 pops it.
 pub fn set_current(id: u64) {
-    CURRENT.with_borrow_mut(|stack| {
-        stack.pop();
-        stack.push(id);
-    });
+    if id == 0 {
+        pop_current();
+    } else {
+        CURRENT.set(id);
+    }
 }
 
 pub fn push_current(id: u64) {
-    CURRENT.with_borrow_mut(|stack| stack.push(id));
+    if let Some(before) = current_id() {
+        // In an ending thread the stack is gone, and nothing will be popped any more.
+        let _ = BENEATH.try_with(|stack| stack.borrow_mut().push(before));
+    }
+    CURRENT.set(id);
 }
 
+/// Takes the current context off the thread's stack; the one beneath is current then.
 pub fn pop_current() -> Option<u64> {
-    CURRENT.with_borrow_mut(|stack| stack.pop().filter(|id| *id != 0))
+    let gone = current_id()?;
+    let next = BENEATH.try_with(|stack| stack.borrow_mut().pop()).ok().flatten();
+    CURRENT.set(next.unwrap_or(0));
+    Some(gone)
 }
 
 /// Runs a host function of a stream. No lock of ours is held.

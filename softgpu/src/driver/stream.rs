@@ -39,7 +39,8 @@ pub struct Target {
     pub blocking: bool,
 }
 
-fn thread_number() -> u64 {
+/// A number of the calling thread. Unlike std's, it is there while the thread's locals are destroyed.
+pub fn thread_number() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     thread_local!(static NUMBER: u64 = NEXT.fetch_add(1, Relaxed));
     NUMBER.with(|number| *number)

@@ -129,3 +129,19 @@ unsupported! {
     cuTexRefSetMipmapLevelClamp cuTexRefSetMipmappedArray cuUserObjectCreate cuUserObjectRelease
     cuUserObjectRetain cuWaitExternalSemaphoresAsync
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_call_says_so_instead_of_succeeding() {
+        let calls = unsupported();
+        assert!(calls.len() > 300, "{}", calls.len());
+        for (name, address) in calls {
+            // SAFETY: the macro defines every one with this type.
+            let call: extern "C" fn() -> CUresult = unsafe { std::mem::transmute(address) };
+            assert_eq!(call(), 801, "{name}");
+        }
+    }
+}

@@ -1,9 +1,17 @@
 //! The unmodified cudarc on the software device, end to end.
 //!
 //! The device is loaded before cudarc's first call and answers its dlopen of `libcuda.so`. Tests that
-//! break their context, or read what is printed, run in a process of their own.
+//! break their context, capture, or read what is printed, run in a process of their own (`alone`).
 
-use std::process::{Command, Output};
+mod alone;
+mod capture;
+mod failures;
+mod misuse;
+mod programs;
+mod raw;
+#[path = "../support/mod.rs"]
+mod support;
+
 use std::sync::Arc;
 
 use cudarc::driver::sys::{self, CUresult};
@@ -12,11 +20,10 @@ use cudarc::driver::{
     PushKernelArg,
 };
 use cudarc::nvrtc::Ptx;
+use softgpu::Report;
 use softgpu::client::{Scope, SoftwareDevice};
-use softgpu::{FindingKind, Report};
 
-const PTX: &str = include_str!("ptx/end_to_end.ptx");
-const CHILD: &str = "SOFTGPU_TEST_CHILD";
+const PTX: &str = include_str!("../ptx/end_to_end.ptx");
 
 /// The device in this process, and a context on it.
 fn context() -> (SoftwareDevice, Arc<CudaContext>) {
@@ -34,30 +41,6 @@ fn one_block(threads: u32, shared: u32) -> LaunchConfig {
 
 fn code<T>(result: Result<T, DriverError>) -> CUresult {
     result.err().map_or(CUresult::CUDA_SUCCESS, |DriverError(code)| code)
-}
-
-/// Runs the test `name` again in a process of its own, and the body there. What it printed, where the
-/// caller is the parent.
-fn alone(name: &str, environment: &[(&str, &str)], body: impl FnOnce()) -> Option<Output> {
-    if std::env::var_os(CHILD).is_some_and(|child| child == name) {
-        body();
-        return None;
-    }
-    let executable = std::env::current_exe().unwrap();
-    let output = Command::new(executable)
-        .args(["--exact", name, "--nocapture"])
-        .env(CHILD, name)
-        .envs(environment.iter().copied())
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{name} in its own process:\n{text}");
-    assert!(text.contains("1 passed"), "{name} did not run:\n{text}");
-    Some(output)
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 fn saxpy(
@@ -287,164 +270,6 @@ fn a_captured_graph_runs_at_its_launches_and_not_before() {
         let expected = [1.0 + 6.0 * round as f32; 100];
         assert_eq!(stream.clone_dtoh(&copy).unwrap(), expected, "round {round}");
     }
-}
-
-#[test]
-fn what_cannot_be_loaded_says_why() {
-    let name = "what_cannot_be_loaded_says_why";
-    let output = alone(name, &[], || {
-        let (_device, context) = context();
-        let bad = Ptx::from_src(PTX.replace("fma.rn.f32", "fma.sideways.f32"));
-        let refused = code(context.load_module(bad));
-        assert_eq!(refused, CUresult::CUDA_ERROR_INVALID_PTX);
-        let module = module(&context);
-        let missing = code(module.load_function("nothing"));
-        assert_eq!(missing, CUresult::CUDA_ERROR_NOT_FOUND);
-    });
-    let Some(output) = output else { return };
-    let text = stderr(&output);
-    let line = PTX.lines().position(|line| line.contains("fma.rn.f32")).unwrap() + 1;
-    assert!(text.contains(&format!("PTX line {line}")) && text.contains("sideways"), "{text}");
-    assert!(text.contains("no kernel `nothing`") && text.contains("saxpy"), "{text}");
-}
-
-#[test]
-fn an_overrun_fails_the_launch_and_every_call_after_it() {
-    let name = "an_overrun_fails_the_launch_and_every_call_after_it";
-    let output = alone(name, &[], || {
-        let (device, context) = context();
-        let stream = context.default_stream();
-        let f = module(&context).load_function("overrun").unwrap();
-        let mut out = stream.alloc_zeros::<u32>(40).unwrap();
-        let mut launch = stream.launch_builder(&f);
-        launch.arg(&mut out).arg(&39u32);
-        let failed = code(unsafe { launch.launch(one_block(32, 0)) });
-        assert_eq!(failed, CUresult::CUDA_ERROR_ILLEGAL_ADDRESS);
-        for _ in 0..2 {
-            assert_eq!(code(stream.synchronize()), CUresult::CUDA_ERROR_ILLEGAL_ADDRESS);
-            let copied = code(stream.clone_dtoh(&out));
-            assert_eq!(copied, CUresult::CUDA_ERROR_ILLEGAL_ADDRESS);
-        }
-        let found = device.findings().unwrap();
-        assert_eq!(found[0].kind, FindingKind::OutOfBounds);
-        let report = device.last_report().unwrap().unwrap();
-        assert_eq!((report.kernel.as_str(), report.findings.len()), ("overrun", 1));
-        // A reset makes a working context of it again.
-        drop(out);
-        let reset = unsafe { sys::cuDevicePrimaryCtxReset_v2(0) };
-        assert_eq!(reset, CUresult::CUDA_SUCCESS);
-        let mut free = 0;
-        assert_eq!(unsafe { sys::cuMemAlloc_v2(&mut free, 64) }, CUresult::CUDA_SUCCESS);
-    });
-    let Some(output) = output else { return };
-    let text = stderr(&output);
-    assert!(text.contains("OutOfBounds") && text.contains("in overrun, block (0, 0, 0)"), "{text}");
-    assert!(text.contains("st.global.u32"), "{text}");
-}
-
-#[test]
-fn memory_never_written_fails_its_launch_unless_findings_only_report() {
-    let name = "memory_never_written_fails_its_launch_unless_findings_only_report";
-    for (fail, expected) in [("1", "CUDA_ERROR_LAUNCH_FAILED"), ("0", "CUDA_SUCCESS")] {
-        let output = alone(name, &[("SOFTGPU_FAIL", fail)], || {
-            let (device, context) = context();
-            let stream = context.default_stream();
-            let f = module(&context).load_function("touch").unwrap();
-            let data = unsafe { stream.alloc::<u32>(32) }.unwrap();
-            let launched = unsafe { stream.launch_builder(&f).arg(&data).launch(one_block(32, 0)) };
-            println!("launch: {:?}", code(launched));
-            assert_eq!(device.findings().unwrap()[0].kind, FindingKind::Uninitialized);
-        });
-        let Some(output) = output else { return };
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(text.contains(&format!("launch: {expected}")), "SOFTGPU_FAIL={fail}: {text}");
-    }
-}
-
-#[test]
-fn a_leak_is_reported_at_the_last_release_and_a_clean_end_is_silent() {
-    let name = "a_leak_is_reported_at_the_last_release_and_a_clean_end_is_silent";
-    for leak in ["0", "1"] {
-        let output = alone(name, &[("LEAK", leak)], || {
-            let (device, context) = context();
-            let stream = context.new_stream().unwrap();
-            let module = module(&context);
-            let f = module.load_function("touch").unwrap();
-            let data = stream.clone_htod(&[1u32; 321]).unwrap();
-            unsafe { stream.launch_builder(&f).arg(&data).launch(one_block(32, 0)) }.unwrap();
-            let mut again = 0;
-            if std::env::var("LEAK").unwrap() == "1" {
-                let made = unsafe { sys::cuMemAlloc_v2(&mut again, 777) };
-                assert_eq!(made, CUresult::CUDA_SUCCESS);
-            }
-            // The stream before its buffers, the module before its function.
-            drop((stream, module, data, f));
-            drop(context);
-            let leaks = device.findings().unwrap().len();
-            assert_eq!(leaks, usize::from(again != 0));
-        });
-        let Some(output) = output else { return };
-        let text = stderr(&output);
-        assert_eq!(text.contains("Leak") && text.contains("777 bytes"), leak == "1", "{text}");
-        assert_eq!(text.contains("softgpu:"), leak == "1", "{text}");
-    }
-}
-
-#[test]
-fn a_second_free_is_refused_and_found() {
-    let name = "a_second_free_is_refused_and_found";
-    alone(name, &[], || {
-        let (device, _context) = context();
-        let mut address = 0;
-        unsafe {
-            assert_eq!(sys::cuMemAlloc_v2(&mut address, 64), CUresult::CUDA_SUCCESS);
-            assert_eq!(sys::cuMemFree_v2(address), CUresult::CUDA_SUCCESS);
-            assert_eq!(sys::cuMemFree_v2(address), CUresult::CUDA_ERROR_INVALID_VALUE);
-        }
-        assert_eq!(device.findings().unwrap()[0].kind, FindingKind::DoubleFree);
-        device.clear_findings();
-        assert!(device.findings().unwrap().is_empty());
-    });
-}
-
-#[test]
-fn the_environment_configures_the_device_and_a_wrong_value_is_refused() {
-    let name = "the_environment_configures_the_device_and_a_wrong_value_is_refused";
-    let directory = tempfile::tempdir().unwrap();
-    let report = directory.path().join("reports.jsonl");
-    let good = [("SOFTGPU_MEMORY", "3M"), ("SOFTGPU_REPORT", report.to_str().unwrap())];
-    let bad = [("SOFTGPU_MEMORY", "plenty"), ("SOFTGPU_REPORT", "")];
-    for environment in [good, bad] {
-        let output = alone(name, &environment, || {
-            let _device = SoftwareDevice::load().unwrap();
-            let context = match CudaContext::new(0) {
-                Ok(context) => context,
-                Err(DriverError(code)) => {
-                    assert_eq!(code, CUresult::CUDA_ERROR_INVALID_VALUE);
-                    assert_eq!(std::env::var("SOFTGPU_MEMORY").unwrap(), "plenty");
-                    return;
-                }
-            };
-            assert_eq!(context.total_mem().unwrap(), 3 << 20);
-            let stream = context.default_stream();
-            let too_much = unsafe { stream.alloc::<u8>((3 << 20) + 1) };
-            assert_eq!(code(too_much), CUresult::CUDA_ERROR_OUT_OF_MEMORY);
-            let f = module(&context).load_function("touch").unwrap();
-            let data = stream.clone_htod(&[1u32; 64]).unwrap();
-            for threads in [32, 64] {
-                let mut launch = stream.launch_builder(&f);
-                unsafe { launch.arg(&data).launch(one_block(threads, 0)) }.unwrap();
-            }
-        });
-        let Some(output) = output else { return };
-        let refused = environment == bad;
-        assert_eq!(stderr(&output).contains("SOFTGPU_MEMORY=plenty"), refused);
-    }
-    let lines = std::fs::read_to_string(&report).unwrap();
-    let reports: Vec<Report> =
-        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let threads: Vec<u32> = reports.iter().map(|report| report.block.x).collect();
-    assert_eq!(threads, [32, 64]);
 }
 
 #[test]
