@@ -36,6 +36,9 @@ pub const ACQUIRED: u8 = 4;
 /// Most different findings one worker keeps.
 const MOST_FINDINGS: usize = 100;
 
+/// Most bytes of text that one worker keeps.
+const MOST_PRINTED: usize = 16 << 20;
+
 /// Counts of one worker that cannot be had from the code afterwards.
 #[derive(Default)]
 pub struct Tally {
@@ -97,6 +100,17 @@ impl Worker {
         if let (Some(executed), Some(lanes)) = (self.executed.get_mut(pc), self.lanes.get_mut(pc)) {
             *executed += 1;
             *lanes += u64::from(mask.count_ones());
+        }
+    }
+
+    /// Keeps what a thread prints, up to a bound: a loop that prints must not use up the memory.
+    pub fn print(&mut self, text: &str) {
+        if self.printed.len() > MOST_PRINTED {
+            return;
+        }
+        self.printed.push_str(text);
+        if self.printed.len() > MOST_PRINTED {
+            self.printed.push_str("\n[what was printed after 16 MiB is left out]\n");
         }
     }
 

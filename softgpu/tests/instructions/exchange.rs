@@ -190,8 +190,8 @@ fn activemask_names_the_lanes_of_the_branch() {
         element(4, 1, 4)
     );
     let out = Run::default().words(&kernel("", &body), &[], 32);
-    for lane in 0..32 {
-        assert_eq!(out[lane], if lane < 11 { 0x7FF } else { !0x7FF }, "lane {lane}");
+    for (lane, &got) in out.iter().enumerate() {
+        assert_eq!(got, if lane < 11 { 0x7FF } else { !0x7FF }, "lane {lane}");
     }
 }
 
@@ -204,7 +204,7 @@ fn a_guarded_shuffle_leaves_the_other_lanes_alone() {
         element(4, 1, 4)
     );
     let out = Run::default().words(&kernel("", &body), &[], 32);
-    for lane in 0..32 {
-        assert_eq!(out[lane], if lane < 8 { 3 } else { 20 }, "lane {lane}");
+    for (lane, &got) in out.iter().enumerate() {
+        assert_eq!(got, if lane < 8 { 3 } else { 20 }, "lane {lane}");
     }
 }

@@ -214,7 +214,7 @@ fn moves_put_parts_together_and_take_them_apart() {
     let out = Run::default().words(&kernel("", &body), &bytes(&input), 320);
     for (lane, got) in out.chunks(10).enumerate() {
         let (a, b) = (input[2 * lane], input[2 * lane + 1]);
-        let turned = |word: u32| word >> 16 | word << 16;
+        let turned = |word: u32| word.rotate_left(16);
         let high = (b as i32 >> 16) as u32;
         assert_eq!(got, [a, b, a, b, b, a, turned(a), high, turned(b), turned(a)], "lane {lane}");
     }

@@ -60,7 +60,7 @@ pub fn print(warp: &mut Warp, inst: &Inst, mask: u32) -> Flow {
         let format = text(warp, lane, formats[lane]);
         let line = formatted(warp, lane, &format, arguments[lane]);
         written[lane] = line.len() as u32;
-        warp.worker.printed.push_str(&line);
+        warp.worker.print(&line);
     }
     if result != NONE {
         warp.regs.write(result, mask, &written);
