@@ -148,11 +148,17 @@ fn a_broken_capture_says_how_and_leaves_its_stream_usable() {
         let mut y = main.clone_htod(&[1.0f32; 8]).unwrap();
         let before = main.record_event(None).unwrap();
         type Break<'a> = &'a dyn Fn() -> CUresult;
-        let cases: [(&str, Break, CUresult, CUresult); 6] = [
+        let cases: [(&str, Break, CUresult, CUresult); 7] = [
             ("nothing", &|| OK, OK, OK),
             (
                 "synchronise",
                 &|| code(main.synchronize()),
+                CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED,
+                CUDA_ERROR_STREAM_CAPTURE_INVALIDATED,
+            ),
+            (
+                "synchronise the context",
+                &|| unsafe { sys::cuCtxSynchronize() },
                 CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED,
                 CUDA_ERROR_STREAM_CAPTURE_INVALIDATED,
             ),

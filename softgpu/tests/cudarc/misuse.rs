@@ -46,11 +46,12 @@ impl Model {
         }
     }
 
-    /// One that is alive and of this kind, three times of four.
+    /// Mostly one of this kind, of those three times of four one that is alive.
     fn likely(&mut self, is: fn(Kind) -> bool) -> u64 {
-        let fit = self.handles.iter().filter(|(_, kind, alive)| *alive && is(*kind));
+        let wanted = self.random.below(4) != 0;
+        let fit = self.handles.iter().filter(|(_, kind, alive)| *alive == wanted && is(*kind));
         let fit: Vec<u64> = fit.map(|(handle, ..)| *handle).collect();
-        if fit.is_empty() || self.random.below(4) == 0 {
+        if fit.is_empty() || self.random.below(8) == 0 {
             return self.handle();
         }
         fit[self.random.below(fit.len() as u32) as usize]
@@ -251,37 +252,28 @@ unsafe fn using(model: &mut Model, x: u64, y: u64) {
     }
 }
 
-/// One call that destroys something.
+/// One call that destroys something, or is refused for one of two reasons.
 unsafe fn destroy(model: &mut Model) {
-    // Rarely what is likely to be right, or nothing would be left to use.
-    let handle = match model.random.below(3) {
-        0 => model.likely(|_| true),
-        _ => model.handle(),
-    };
-    unsafe {
-        match model.random.below(5) {
-            0 => {
-                let code = sys::cuStreamDestroy_v2(pointer(handle));
-                model.destroyed(code, handle, stream);
-            }
-            1 => {
-                let code = sys::cuEventDestroy_v2(pointer(handle));
-                model.destroyed(code, handle, event);
-            }
-            2 => {
-                let code = sys::cuModuleUnload(pointer(handle));
-                model.destroyed(code, handle, |kind| kind == Kind::Module);
-            }
-            3 => {
-                let code = sys::cuGraphDestroy(pointer(handle));
-                model.destroyed(code, handle, |kind| kind == Kind::Graph);
-            }
-            _ => {
-                let code = sys::cuGraphExecDestroy(pointer(handle));
-                model.destroyed(code, handle, |kind| kind == Kind::Exec);
-            }
+    let kinds: [fn(Kind) -> bool; 5] = [
+        stream,
+        event,
+        |kind| kind == Kind::Module,
+        |kind| kind == Kind::Graph,
+        |kind| kind == Kind::Exec,
+    ];
+    let which = model.random.below(5) as usize;
+    let is = kinds[which];
+    let handle = if model.random.below(2) == 0 { model.handle() } else { model.likely(is) };
+    let code = unsafe {
+        match which {
+            0 => sys::cuStreamDestroy_v2(pointer(handle)),
+            1 => sys::cuEventDestroy_v2(pointer(handle)),
+            2 => sys::cuModuleUnload(pointer(handle)),
+            3 => sys::cuGraphDestroy(pointer(handle)),
+            _ => sys::cuGraphExecDestroy(pointer(handle)),
         }
-    }
+    };
+    model.destroyed(code, handle, is);
 }
 
 /// One call about memory.

@@ -202,6 +202,7 @@ fn an_address_of_the_wrong_side_is_refused_before_anything_is_copied() {
     let refused = CUresult::CUDA_ERROR_INVALID_VALUE;
     unsafe {
         assert_eq!(sys::cuMemcpyHtoD_v2(device, null, 4), refused);
+        assert_eq!(sys::cuMemcpyHtoD_v2(device, null.wrapping_byte_add(8), 4), refused);
         assert_eq!(sys::cuMemcpyHtoD_v2(device, wrong, 4), refused);
         assert_eq!(sys::cuMemcpyHtoD_v2(own.expose_provenance() as u64, own, 4), refused);
         assert_eq!(sys::cuMemcpyDtoH_v2(null, device, 4), refused);
