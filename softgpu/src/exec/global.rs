@@ -4,18 +4,22 @@
 //! Each granule (4 bytes, or as few as the smallest global access of the kernel) has two tags for the
 //! time of one launch: the last block that wrote it (plus one, bit 31 for an atomic or volatile write)
 //! and the block that read it (plus one, or `MANY`). Two blocks of a launch have no order between them,
-//! so touching the same granule, one of them writing, is a race. The exception is the classic protocol
-//! of a fence followed by an atomic on one side and an atomic on the other: what it orders exactly is
-//! not tracked, blocks that follow it are believed.
+//! so touching the same granule, one of them writing, is a race. The exceptions are the classic protocols:
+//! a fence followed by an atomic or a volatile store on one side, an atomic or a volatile load followed by
+//! a fence on the other, or accesses that acquire and release themselves. What they order exactly is not
+//! tracked, blocks that follow them are believed.
 //!
 //! An access sets its own tag first and looks at the other one after. With one worker that misses
 //! nothing; with several, two accesses of one word within the few nanoseconds that a store takes to reach
 //! the other core can miss each other. No finding is ever invented.
 
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU32,
+    Ordering::{Relaxed, SeqCst},
+};
 use std::sync::{Arc, OnceLock};
 
-use super::launch::{ACQUIRED, Launch, RELEASED};
+use super::launch::{ACQUIRED, FENCED, LOOKED, Launch, RELEASED};
 use super::regs::{LANES, Slot};
 use super::warp::{Flow, Warp, lanes};
 use crate::counters::Traffic;
@@ -370,6 +374,25 @@ fn note_access(
         }
     }
     None
+}
+
+/// Notes an atomic, volatile, relaxed, acquiring or releasing access, before it happens: how blocks tell
+/// each other what they have done.
+#[cold]
+pub fn note_order(warp: &mut Warp, access: Access, ordered: bool) {
+    let Some(order) = warp.launch.order.get(warp.block.index as usize) else { return };
+    let released = ordered || order.load(Relaxed) & FENCED != 0;
+    let released = if released && access != Access::Load { RELEASED } else { 0 };
+    let acquired = match access {
+        Access::Load if !ordered => LOOKED,
+        Access::Store => 0,
+        _ => ACQUIRED,
+    };
+    order.fetch_or(released | acquired, Relaxed);
+    if ordered {
+        // What stands before a release must reach the other workers before it.
+        std::sync::atomic::fence(SeqCst);
+    }
 }
 
 /// Whether block tag `by` has released and block tag `me` acquired.

@@ -21,17 +21,22 @@ pub struct Launch<'a> {
     pub global: GlobalView,
     /// Set when the launch is over before its end.
     pub stop: AtomicBool,
-    /// Per block: how far it has published its writes ([`FENCED`], [`RELEASED`], [`ACQUIRED`]).
+    /// Per block: how far it has published its writes ([`FENCED`], [`RELEASED`]) and may know of those
+    /// of others ([`LOOKED`], [`ACQUIRED`]).
     pub order: Vec<AtomicU8>,
     pub seed: u64,
 }
 
 /// The block has executed a fence.
 pub const FENCED: u8 = 1;
-/// … and an atomic after it: others may know of its writes.
+/// … and after it an atomic or a store meant for others, or one of these that is a release itself:
+/// others may know of its writes.
 pub const RELEASED: u8 = 2;
-/// The block has executed an atomic: it may know of writes that others released.
+/// The block has executed an atomic, an acquiring load, or a fence after a load of what is meant for
+/// others: it may know of writes that others released.
 pub const ACQUIRED: u8 = 4;
+/// The block has executed a volatile or relaxed load.
+pub const LOOKED: u8 = 8;
 
 /// Most different findings one worker keeps.
 const MOST_FINDINGS: usize = 100;

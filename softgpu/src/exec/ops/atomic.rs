@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 use super::load_store::{
-    Target, accessor, check_shared, count_shared, narrow_addresses, shared_hazard,
+    Target, accessor, check_shared, count_shared, flags, narrow_addresses, shared_hazard,
 };
 use crate::exec::alu::soft;
 use crate::exec::global::{self, Access, Window};
 use crate::exec::inst::{Inst, NONE};
-use crate::exec::launch::{ACQUIRED, FENCED, RELEASED, mix};
+use crate::exec::launch::mix;
 use crate::exec::regs::LANES;
 use crate::exec::warp::{Flow, Warp, lanes};
 use crate::memory::SHARED_WINDOW;
@@ -172,7 +172,7 @@ pub fn atomic(warp: &mut Warp, inst: &Inst, mask: u32, target: Target) -> Flow {
     };
     let (bs, cs) = (read(b), read(c));
     let mut old = [0u64; LANES];
-    let plan = Plan { op, size, bs, cs };
+    let plan = Plan { op, size, ordered: inst.wide & flags::ORDERED != 0, bs, cs };
     let flow = match target {
         Target::Shared => {
             let narrowed = Inst { imm: i64::from(offset), ..*inst };
@@ -215,6 +215,8 @@ pub fn atomic(warp: &mut Warp, inst: &Inst, mask: u32, target: Target) -> Flow {
 struct Plan {
     op: Op,
     size: u32,
+    /// Acquires, releases or both.
+    ordered: bool,
     bs: [u64; LANES],
     cs: [u64; LANES],
 }
@@ -234,10 +236,7 @@ fn on_global(
     old: &mut [u64; LANES],
 ) -> Flow {
     let size = plan.size;
-    if let Some(order) = warp.launch.order.get(warp.block.index as usize) {
-        let released = if order.load(Relaxed) & FENCED != 0 { RELEASED } else { 0 };
-        order.fetch_or(ACQUIRED | released, Relaxed);
-    }
+    global::note_order(warp, Access::Atomic, plan.ordered);
     global::for_parts(warp, addresses, mask, size, Access::Atomic, |warp, part| {
         global::count(&mut warp.worker.tally.global_atomics, &part, size);
         global::check_written(warp, &part, size);

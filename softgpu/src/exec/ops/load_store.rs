@@ -27,6 +27,8 @@ pub mod flags {
     pub const STRONG: u32 = 4;
     /// The base address is a 64-bit register in a space of 32-bit addresses.
     pub const WIDE_ADDRESS: u32 = 8;
+    /// acquire or release: orders other accesses around it.
+    pub const ORDERED: u32 = 16;
 }
 
 /// Most words of one lane (`.v8.b32`).
@@ -181,6 +183,9 @@ fn fetch_global<const SIZE: u32, const N: usize>(
     values: &mut Values,
 ) -> Flow {
     let bytes = SIZE * N as u32;
+    if is_strong(inst) {
+        global::note_order(warp, Access::Load, inst.wide & flags::ORDERED != 0);
+    }
     global::for_parts(warp, addresses, mask, bytes, Access::Load, |warp, part| {
         global::count(&mut warp.worker.tally.global_loads, &part, bytes);
         global::check_written(warp, &part, bytes);
@@ -235,6 +240,9 @@ fn put_global<const SIZE: u32, const N: usize>(
 ) -> Flow {
     let bytes = SIZE * N as u32;
     let values = read_sources::<SIZE, N>(warp, inst);
+    if is_strong(inst) {
+        global::note_order(warp, Access::Store, inst.wide & flags::ORDERED != 0);
+    }
     global::for_parts(warp, addresses, mask, bytes, Access::Store, |warp, part| {
         global::count(&mut warp.worker.tally.global_stores, &part, bytes);
         global::check_races(warp, &part, bytes, Access::Store, is_strong(inst));

@@ -1,10 +1,10 @@
 //! Barriers, fences and the meeting of lanes that a `.sync` mask asks for.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use crate::exec::block::{Arrival, BARRIERS, Ballot, Vote};
 use crate::exec::inst::{Inst, NONE};
-use crate::exec::launch::FENCED;
+use crate::exec::launch::{ACQUIRED, FENCED, LOOKED};
 use crate::exec::regs::{LANES, Slot};
 use crate::exec::warp::{Flow, Status, Wait, Warp, lanes};
 use crate::sanitizer::FindingKind;
@@ -160,7 +160,10 @@ pub fn block_barrier(warp: &mut Warp, inst: &Inst, mask: u32) -> Flow {
 /// `membar` and `fence` of a scope beyond the block.
 pub fn fence(warp: &mut Warp, _inst: &Inst, _mask: u32) -> Flow {
     if let Some(order) = warp.launch.order.get(warp.block.index as usize) {
-        order.fetch_or(FENCED, Relaxed);
+        // Other workers must see this block's accesses in that order too.
+        std::sync::atomic::fence(SeqCst);
+        let acquired = if order.load(Relaxed) & LOOKED != 0 { ACQUIRED } else { 0 };
+        order.fetch_or(FENCED | acquired, Relaxed);
     }
     Flow::Next
 }

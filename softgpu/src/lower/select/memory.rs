@@ -29,7 +29,8 @@ pub fn select(builder: &mut Builder, instruction: &Instruction) -> Result<bool, 
 /// What the modifiers of a load or store say.
 struct Form {
     space: Option<&'static str>,
-    strong: bool,
+    /// [`flags::STRONG`] and [`flags::ORDERED`].
+    strength: u32,
     count: usize,
     ty: Type,
 }
@@ -46,14 +47,13 @@ fn form(instruction: &Instruction) -> Result<Form, LoadError> {
         "const" => Some("const"),
         _ => None,
     });
-    let mut strong = false;
-    while words
-        .find(|word| {
-            matches!(word, "volatile" | "relaxed" | "acquire" | "release" | "mmio").then_some(())
-        })
-        .is_some()
-    {
-        strong = true;
+    let mut strength = 0;
+    while let Some(more) = words.find(|word| match word {
+        "volatile" | "relaxed" | "mmio" => Some(flags::STRONG),
+        "acquire" | "release" => Some(flags::STRONG | flags::ORDERED),
+        _ => None,
+    }) {
+        strength |= more;
     }
     words.take("weak");
     words.find(|word| matches!(word, "cta" | "cluster" | "gpu" | "sys").then_some(()));
@@ -74,7 +74,7 @@ fn form(instruction: &Instruction) -> Result<Form, LoadError> {
     });
     let ty = words.ty()?;
     words.done()?;
-    Ok(Form { space, strong, count: count.unwrap_or(1), ty })
+    Ok(Form { space, strength, count: count.unwrap_or(1), ty })
 }
 
 /// The memory that an access goes to, and the class it counts in.
@@ -199,8 +199,7 @@ fn load(builder: &mut Builder, instruction: &Instruction) -> Result<(), LoadErro
     let to = elements(instruction, to, form.count)?;
     let (kind, mut flag) = register_kind(builder, instruction, &form, to)?;
     let (base, base_flag) = base(instruction, target, &address)?;
-    flag |= base_flag;
-    flag |= if form.strong { flags::STRONG } else { 0 };
+    flag |= base_flag | form.strength;
     if matches!(form.ty, Type::S8 | Type::S16 | Type::S32) {
         flag |= flags::SIGNED;
     }
@@ -231,7 +230,7 @@ fn store(builder: &mut Builder, instruction: &Instruction) -> Result<(), LoadErr
         (kind, _) => kind,
     };
     let (base, base_flag) = base(instruction, target, &address)?;
-    flag |= base_flag | if form.strong { flags::STRONG } else { 0 };
+    flag |= base_flag | form.strength;
     let mut out = draft(builder, instruction, Action::Warp(run.pick()), class)?;
     out.sources = vec![base];
     for operand in from {
@@ -248,7 +247,11 @@ fn atomic_operation(builder: &mut Builder, instruction: &Instruction) -> Result<
     let mut words = Words::new(instruction);
     let shared = words.take("shared") || words.take("shared::cta");
     let global = words.take("global");
-    words.find(|word| matches!(word, "relaxed" | "acquire" | "release" | "acq_rel").then_some(()));
+    let ordered = words.find(|word| match word {
+        "relaxed" => Some(0),
+        "acquire" | "release" | "acq_rel" => Some(flags::ORDERED),
+        _ => None,
+    });
     words.find(|word| matches!(word, "cta" | "cluster" | "gpu" | "sys").then_some(()));
     words.take("noftz");
     let name = words.find(|word| {
@@ -305,7 +308,7 @@ fn atomic_operation(builder: &mut Builder, instruction: &Instruction) -> Result<
     }];
     out.sources = sources;
     out.imm = atomic::pack(offset, op, size);
-    out.passing = Passing::InPlace(flag);
+    out.passing = Passing::InPlace(flag | ordered.unwrap_or(0));
     builder.push(out);
     Ok(())
 }
