@@ -1,5 +1,6 @@
 // cp.async that looks dangerous and is in order.
 #include "tensor.cuh"
+#include <cuda_pipeline.h>
 
 // Each thread reads only what it copied itself: its own wait is enough.
 // Launch: one block of 64; x and y hold 64 float4.
@@ -71,4 +72,25 @@ extern "C" __global__ void ring(const float4* x, float4* y, int steps) {
         sum = make_float4(sum.x + v.x, sum.y + v.y, sum.z + v.z, sum.w + v.w);
     }
     y[threadIdx.x] = sum;
+}
+
+// The same by the toolkit's functions, with copies of 4, 8 and 16 bytes.
+// Launch: one block of 32; x and y hold 32 · 7 floats.
+extern "C" __global__ void pipeline_of_the_toolkit(const float* x, float* y) {
+    __shared__ __align__(16) float four[32], eight[64], sixteen[128];
+    int i = threadIdx.x;
+    __pipeline_memcpy_async(&four[i], &x[i], 4);
+    __pipeline_commit();
+    __pipeline_memcpy_async(&eight[2 * i], &x[32 + 2 * i], 8);
+    __pipeline_commit();
+    __pipeline_memcpy_async(&sixteen[4 * i], &x[96 + 4 * i], 16);
+    __pipeline_commit();
+    __pipeline_wait_prior(2);
+    y[i] = four[i];
+    __pipeline_wait_prior(1);
+    __syncwarp();
+    for (int j = 0; j < 2; ++j) y[32 + 32 * j + i] = eight[32 * j + i];
+    __pipeline_wait_prior(0);
+    __syncwarp();
+    for (int j = 0; j < 4; ++j) y[96 + 32 * j + i] = sixteen[32 * j + i];
 }

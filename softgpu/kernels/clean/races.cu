@@ -155,3 +155,107 @@ extern "C" __global__ void dynamic_in_parts(const float* x, int* y) {
     __syncthreads();
     y[threadIdx.x] = ints[(threadIdx.x + 1) % 64] + bytes[threadIdx.x];
 }
+
+// The last block adds up, without volatile: fences and the atomic order plain stores and loads as well.
+// Launch: any number of blocks of 32; partial holds one int per block; *count zeroed.
+extern "C" __global__ void last_block_of_plain_stores(const int* x, int* partial, unsigned* count, int* y) {
+    int sum = x[blockIdx.x * 32 + threadIdx.x];
+    for (int bit = 16; bit > 0; bit /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, bit);
+    if (threadIdx.x > 0) return;
+    partial[blockIdx.x] = sum;
+    __threadfence();
+    if (atomicAdd(count, 1u) != gridDim.x - 1) return;
+    __threadfence();
+    int whole = 0;
+    for (int i = 0; i < gridDim.x; ++i) whole += partial[i];
+    *y = whole;
+}
+
+// A prefix sum over blocks in one launch: each waits for the block before it. Numbers are drawn, so the
+// one waited for has begun. Fences order the sums around flags that are only volatile.
+// Launch: any number of blocks of 32; flags and *next zeroed, sums never filled, one int per block each.
+extern "C" __global__ void chained_sums(const int* x, unsigned* next, int* sums, volatile int* flags, int* y) {
+    unsigned number = 0;
+    if (threadIdx.x == 0) number = atomicAdd(next, 1u);
+    number = __shfl_sync(0xffffffffu, number, 0);
+    int sum = x[number * 32 + threadIdx.x];
+    for (int bit = 16; bit > 0; bit /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, bit);
+    if (threadIdx.x > 0) return;
+    if (number > 0) {
+        while (flags[number - 1] == 0) {
+        }
+        __threadfence();
+        sum += sums[number - 1];
+    }
+    sums[number] = sum;
+    __threadfence();
+    flags[number] = 1;
+    y[number] = sum;
+}
+
+// Blocks draw pieces of work until none is left; which block does which piece does not matter.
+// Launch: any number of blocks of 32; *next zeroed; x and y hold 32 · pieces floats.
+extern "C" __global__ void drawn_work(const float* x, float* y, int* next, int pieces) {
+    __shared__ int piece;
+    while (true) {
+        if (threadIdx.x == 0) piece = atomicAdd(next, 1);
+        __syncthreads();
+        int mine = piece;
+        __syncthreads();
+        if (mine >= pieces) return;
+        y[mine * 32 + threadIdx.x] = 2 * x[mine * 32 + threadIdx.x];
+    }
+}
+
+// Places in shared memory given out by an atomic: each is written by one thread and read after the
+// barrier. Launch: one block of 128.
+extern "C" __global__ void places_drawn_in_shared(const int* x, int* y, int* count) {
+    __shared__ int places[128], used;
+    if (threadIdx.x == 0) used = 0;
+    __syncthreads();
+    if (x[threadIdx.x] % 3 == 0) places[atomicAdd(&used, 1)] = x[threadIdx.x];
+    __syncthreads();
+    if (threadIdx.x < used) y[threadIdx.x] = places[threadIdx.x];
+    if (threadIdx.x == 0) *count = used;
+}
+
+// Value and index in one 64-bit word, so that one atomic compares both. Launch: any; *best zeroed.
+extern "C" __global__ void largest_and_where(const unsigned* x, unsigned long long* best) {
+    unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
+    atomicMax(best, (unsigned long long)x[i] << 32 | i);
+}
+
+// Words handed from block to block by instructions that order what stands around them: a release by
+// whoever has written, an acquire by whoever reads. Launch: as chained_sums.
+extern "C" __global__ void chained_by_release(const int* x, unsigned* next, int* sums, int* flags, int* y) {
+    if (threadIdx.x > 0) return;
+    unsigned number = atomicAdd(next, 1u);
+    int sum = x[number * 32];
+    if (number > 0) {
+        int flag;
+        do {
+            asm volatile("ld.acquire.gpu.s32 %0, [%1];" : "=r"(flag) : "l"(flags + number - 1) : "memory");
+        } while (flag == 0);
+        sum += sums[number - 1];
+    }
+    sums[number] = sum;
+    asm volatile("st.release.gpu.s32 [%0], %1;" ::"l"(flags + number), "r"(1) : "memory");
+    y[number] = sum;
+}
+
+// As above with read-modify-write instructions. Launch: as chained_sums.
+extern "C" __global__ void chained_by_atomics(const int* x, unsigned* next, int* sums, int* flags, int* y) {
+    if (threadIdx.x > 0) return;
+    unsigned number = atomicAdd(next, 1u);
+    int sum = x[number * 32];
+    if (number > 0) {
+        int flag;
+        do {
+            asm volatile("atom.acquire.gpu.global.or.b32 %0, [%1], 0;" : "=r"(flag) : "l"(flags + number - 1) : "memory");
+        } while (flag == 0);
+        sum += sums[number - 1];
+    }
+    sums[number] = sum;
+    asm volatile("red.release.gpu.global.add.s32 [%0], 1;" ::"l"(flags + number) : "memory");
+    y[number] = sum;
+}

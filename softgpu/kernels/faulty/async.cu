@@ -153,3 +153,49 @@ extern "C" __global__ void mma_in_half_a_warp(const uint4* a, float4* y) {
     if (threadIdx.x < 16) mma_f16(d, fragment, v.x, v.y);
     y[threadIdx.x] = make_float4(d[0], d[1], d[2], d[3]);
 }
+
+// The barrier is there, the wait is not. Launch: one block of 64.
+extern "C" __global__ void barrier_without_wait(const float4* x, float4* y) {
+    __shared__ float4 tile[64];
+    copy_async(&tile[threadIdx.x], &x[threadIdx.x], 16);
+    commit_copies();
+    __syncthreads();
+    y[threadIdx.x] = tile[63 - threadIdx.x];
+}
+
+// Two copies into the same place are not ordered among themselves. Launch: x holds 64.
+extern "C" __global__ void copy_over_a_copy(const float4* x, float4* y) {
+    __shared__ float4 tile[32];
+    copy_async(&tile[threadIdx.x], &x[threadIdx.x], 16);
+    copy_async(&tile[threadIdx.x], &x[32 + threadIdx.x], 16);
+    commit_copies();
+    wait_copies<0>();
+    y[threadIdx.x] = tile[threadIdx.x];
+}
+
+// What is copied was never written. Launch: x allocated but never filled.
+extern "C" __global__ void copy_of_unwritten(const float4* x, float4* y) {
+    __shared__ float4 tile[32];
+    copy_async(&tile[threadIdx.x], &x[threadIdx.x], 16);
+    commit_copies();
+    wait_copies<0>();
+    y[threadIdx.x] = tile[threadIdx.x];
+}
+
+// Launched with x freed by the host.
+extern "C" __global__ void copy_from_freed(const float4* x, float4* y) {
+    __shared__ float4 tile[32];
+    copy_async(&tile[threadIdx.x], &x[threadIdx.x], 16);
+    commit_copies();
+    wait_copies<0>();
+    y[threadIdx.x] = tile[threadIdx.x];
+}
+
+// The tile has 32 rows, 16 of them were filled. Launch: x holds 16 · 8 values of 16 bits.
+extern "C" __global__ void matrix_of_unwritten(const unsigned short* x, uint4* y) {
+    __shared__ __align__(16) unsigned short tile[32 * 8];
+    fill(tile, x, 16 * 8);
+    unsigned r[4];
+    load_matrices(r, tile + threadIdx.x * 8);
+    y[threadIdx.x] = make_uint4(r[0], r[1], r[2], r[3]);
+}

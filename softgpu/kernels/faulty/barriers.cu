@@ -97,3 +97,31 @@ extern "C" __global__ void full_mask_in_a_short_warp(const int* x, int* y) {
     for (int bit = 16; bit > 0; bit /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, bit);
     y[threadIdx.x] = sum;
 }
+
+// A barrier that also counts is a barrier. Launch: one block of 32.
+extern "C" __global__ void counting_barrier_in_half_a_warp(int* y) {
+    int v = 0;
+    if (threadIdx.x < 16) v = __syncthreads_count(threadIdx.x & 1);
+    y[threadIdx.x] = v;
+}
+
+// Lanes beyond the end have returned, and the mask still names them. Launch: one block of 32, n = 20.
+extern "C" __global__ void return_before_shuffle(const int* x, int* y, int n) {
+    if (threadIdx.x >= n) return;
+    y[threadIdx.x] = __shfl_xor_sync(0xffffffffu, x[threadIdx.x], 1);
+}
+
+// Half of the warp looks for equal values among all. Launch: one block of 32.
+extern "C" __global__ void match_in_half_a_warp(const int* x, unsigned* y) {
+    unsigned same = 0;
+    if (threadIdx.x < 16) same = __match_any_sync(0xffffffffu, x[threadIdx.x]);
+    y[threadIdx.x] = same;
+}
+
+// All come to the warp's barrier, the mask names half. Launch: one block of 32.
+extern "C" __global__ void syncwarp_outside_its_mask(const int* x, int* y) {
+    __shared__ int slots[32];
+    slots[threadIdx.x] = x[threadIdx.x];
+    __syncwarp(0x0000ffffu);
+    y[threadIdx.x] = slots[threadIdx.x];
+}

@@ -156,3 +156,63 @@ extern "C" __global__ void write_to_constant(float* y, int which) {
     float* target = which ? y : const_cast<float*>(coefficients);
     target[threadIdx.x] = 0;
 }
+
+// Reads one coefficient more than there are. Launch: one block of 5.
+extern "C" __global__ void constant_past_end(float* y) {
+    y[threadIdx.x] = coefficients[threadIdx.x];
+}
+
+// Two variables of shared memory: on hardware the end of the first is often the start of the second,
+// and the fault shows as a wrong number far away. Launch: one block of 64.
+extern "C" __global__ void into_the_next_variable(const float* x, float* y) {
+    __shared__ float first[64], second[64];
+    second[threadIdx.x] = x[threadIdx.x];
+    first[threadIdx.x + 1] = x[threadIdx.x];
+    if (threadIdx.x == 0) first[0] = 0;
+    __syncthreads();
+    y[threadIdx.x] = first[threadIdx.x] + second[63 - threadIdx.x];
+}
+
+// Writes behind its own array. Launch: offset = 8.
+extern "C" __global__ void local_write_past_end(const int* x, int* y, int offset) {
+    int window[8];
+    for (int i = 0; i < 8; ++i) window[x[i] & 7] = i;
+    window[offset] = 3;
+    y[threadIdx.x] = window[x[threadIdx.x & 7]];
+}
+
+// Pairs of a tile of floats read as float2, the first at an odd place. Launch: one block of 32; x holds 66.
+extern "C" __global__ void misaligned_in_shared(const float* x, float* y) {
+    __shared__ float tile[66];
+    tile[threadIdx.x] = x[threadIdx.x];
+    tile[threadIdx.x + 32] = x[threadIdx.x + 32];
+    if (threadIdx.x < 2) tile[threadIdx.x + 64] = x[threadIdx.x + 64];
+    __syncthreads();
+    float2 pair = *reinterpret_cast<const float2*>(&tile[2 * threadIdx.x + 1]);
+    y[threadIdx.x] = pair.x + pair.y;
+}
+
+// A counter of 4 bytes at byte 2 of a record in shared memory. Launch: one block of 32.
+extern "C" __global__ void misaligned_shared_atomic(int* y) {
+    __shared__ __align__(4) unsigned char record[8];
+    if (threadIdx.x < 8) record[threadIdx.x] = 0;
+    __syncthreads();
+    atomicAdd(reinterpret_cast<int*>(record + 2), 1);
+    __syncthreads();
+    y[threadIdx.x] = record[2];
+}
+
+// The compiler does not know which memory `from` points to; it is the tile, and its end is crossed.
+// Launch: one block of 32, which = 1.
+extern "C" __global__ void generic_past_end(const int* x, int* y, int which) {
+    __shared__ int tile[32];
+    tile[threadIdx.x] = x[threadIdx.x];
+    __syncthreads();
+    const int* from = which ? tile : x;
+    y[threadIdx.x] = from[threadIdx.x + 1];
+}
+
+// A buffer whose bytes are no multiple of 4, read by words. Launch: one block of 32; x holds 125 bytes.
+extern "C" __global__ void half_a_word_at_the_end(const unsigned* x, unsigned* y) {
+    y[threadIdx.x] = x[threadIdx.x];
+}

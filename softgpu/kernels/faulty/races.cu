@@ -161,3 +161,80 @@ extern "C" __global__ void last_block_without_fence(int* partial, int* y) {
         blocks_done = 0;
     }
 }
+
+// One thread sets the counter back with a plain store while others add to it atomically.
+extern "C" __global__ void store_beside_atomics(int* y) {
+    __shared__ int count;
+    if (threadIdx.x == 0) count = 0;
+    __syncthreads();
+    if (threadIdx.x == 40) {
+        count = 0;
+    } else {
+        atomicAdd(&count, 1);
+    }
+    __syncthreads();
+    y[threadIdx.x] = count;
+}
+
+// Pairs of threads write one byte; the other bytes of the word are in order.
+extern "C" __global__ void write_write_of_bytes(unsigned char* y) {
+    __shared__ unsigned char bytes[256];
+    bytes[threadIdx.x] = 0;
+    __syncthreads();
+    bytes[threadIdx.x == 77 ? 140 : threadIdx.x] = threadIdx.x;
+    __syncthreads();
+    y[threadIdx.x] = bytes[threadIdx.x];
+}
+
+// A shuffle hands over registers; it does not order what lies in memory. Launch: one block of 32.
+extern "C" __global__ void shuffle_for_a_barrier(const int* x, int* y) {
+    __shared__ int slots[32];
+    slots[threadIdx.x] = x[threadIdx.x];
+    int other = __shfl_xor_sync(0xffffffffu, x[threadIdx.x], 1);
+    y[threadIdx.x] = slots[threadIdx.x ^ 1] - other;
+}
+
+// Every block adds atomically, and block 3 sets back plainly. Launch: several blocks; total zeroed.
+extern "C" __global__ void reset_while_adding(int* total) {
+    if (threadIdx.x > 0) return;
+    if (blockIdx.x == 3) {
+        *total = 0;
+    } else {
+        atomicAdd(total, 1);
+    }
+}
+
+// Blocks of 33 bytes in a row, as clean/races.cu has them, but of 34. Launch: several blocks of 34.
+extern "C" __global__ void blocks_overlap_in_a_byte(unsigned char* y) {
+    y[blockIdx.x * 33 + threadIdx.x] = blockIdx.x;
+}
+
+// Each block waits for the flag of the block before it, but no fence orders the sums around the flags.
+// Launch: several blocks of 32; flags and *next zeroed, sums hold one int per block.
+extern "C" __global__ void chained_without_fences(unsigned* next, int* sums, volatile int* flags) {
+    if (threadIdx.x > 0) return;
+    unsigned number = atomicAdd(next, 1u);
+    int sum = 1;
+    if (number > 0) {
+        while (flags[number - 1] == 0) {
+        }
+        sum += sums[number - 1];
+    }
+    sums[number] = sum;
+    flags[number] = 1;
+}
+
+// The fence stands behind the flag, where the others have already gone on. Launch: as above.
+extern "C" __global__ void fence_behind_the_flag(unsigned* next, int* sums, volatile int* flags) {
+    if (threadIdx.x > 0) return;
+    unsigned number = atomicAdd(next, 1u);
+    int sum = 1;
+    if (number > 0) {
+        while (flags[number - 1] == 0) {
+        }
+        sum += sums[number - 1];
+    }
+    sums[number] = sum;
+    flags[number] = 1;
+    __threadfence();
+}

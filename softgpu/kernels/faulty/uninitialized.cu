@@ -67,3 +67,17 @@ extern "C" __global__ void padding(Padded* records, unsigned char* bytes) {
     const unsigned char* from = reinterpret_cast<const unsigned char*>(&records[threadIdx.x]);
     for (int i = 0; i < (int)sizeof(Padded); ++i) bytes[threadIdx.x * sizeof(Padded) + i] = from[i];
 }
+
+// Only the first block fills its tile: the others' shared memory is their own. Launch: several blocks of 32.
+extern "C" __global__ void filled_by_the_first_block(const float* x, float* y) {
+    __shared__ float tile[32];
+    if (blockIdx.x == 0) tile[threadIdx.x] = x[threadIdx.x];
+    __syncthreads();
+    y[blockIdx.x * 32 + threadIdx.x] = tile[31 - threadIdx.x];
+}
+
+// 4 bytes are read where one was written. Launch: one block of 32; records never filled, 4 bytes each.
+extern "C" __global__ void one_byte_of_four(unsigned char* records, unsigned* y) {
+    records[4 * threadIdx.x] = threadIdx.x;
+    y[threadIdx.x] = reinterpret_cast<unsigned*>(records)[threadIdx.x];
+}

@@ -51,6 +51,17 @@ fn reversed4(x: &[f32], n: usize) -> Vec<f32> {
     x.chunks(4 * n).flat_map(|part| part.chunks(4).rev().flatten().copied()).collect()
 }
 
+/// Running sums of every 32nd.
+fn sums_of_firsts(x: &[i32]) -> Vec<i32> {
+    x.iter()
+        .step_by(32)
+        .scan(0, |sum, v| {
+            *sum += v;
+            Some(*sum)
+        })
+        .collect()
+}
+
 #[test]
 fn asynchronous_copies_that_are_waited_for_are_silent() {
     let at = |kernel| ("clean/async", kernel);
@@ -72,6 +83,9 @@ fn asynchronous_copies_that_are_waited_for_are_silent() {
                 v[3] = 31.0 - lane as f32;
             }
             assert_eq!(run.f32(1), want);
+        }),
+        row(at("pipeline_of_the_toolkit"), (1, 32), [F(224), Unwritten(896)], |run| {
+            assert_eq!(run.f32(1), run.given_f32(0));
         }),
         row(at("ring"), (1, 64), [F(256 * 7), Zeros(256), Int(7)], |run| {
             let mut want = vec![0f32; 256];
@@ -254,6 +268,52 @@ fn sharing_in_order_is_silent() {
             let table = run.given_f32(0);
             let want = |i: usize| table[63 - i % 64] + table[0];
             assert_eq!(run.f32(1), (0..384).map(want).collect::<Vec<_>>());
+        }),
+        row(
+            at("last_block_of_plain_stores"),
+            (13, 32),
+            [I(416, 100), Unwritten(52), Zeros(1), Unwritten(4)],
+            |run| assert_eq!(run.i32(3), [run.given_i32(0).iter().sum::<i32>()]),
+        ),
+        row(
+            at("chained_sums"),
+            (9, 32),
+            [I(288, 100), Zeros(1), Unwritten(36), Zeros(9), Unwritten(36)],
+            |run| {
+                let x = run.given_i32(0);
+                let want: Vec<i32> = (1..=9).map(|n| x[..32 * n].iter().sum()).collect();
+                assert_eq!(run.i32(4), want);
+            },
+        ),
+        row(
+            at("chained_by_release"),
+            (9, 32),
+            [I(288, 100), Zeros(1), Unwritten(36), Zeros(9), Unwritten(36)],
+            |run| assert_eq!(run.i32(4), sums_of_firsts(&run.given_i32(0))),
+        ),
+        row(
+            at("chained_by_atomics"),
+            (9, 32),
+            [I(288, 100), Zeros(1), Unwritten(36), Zeros(9), Unwritten(36)],
+            |run| assert_eq!(run.i32(4), sums_of_firsts(&run.given_i32(0))),
+        ),
+        row(at("drawn_work"), (4, 32), [F(352), Unwritten(1408), Zeros(1), Int(11)], |run| {
+            let doubled: Vec<f32> = run.given_f32(0).iter().map(|v| 2.0 * v).collect();
+            assert_eq!((run.f32(1), run.i32(2)), (doubled, vec![11 + 4]));
+        }),
+        row(at("places_drawn_in_shared"), (1, 128), [I(128, 999), Zeros(128), Zeros(1)], |run| {
+            let mut want = run.given_i32(0);
+            want.retain(|v| v % 3 == 0);
+            assert_eq!(run.i32(2), [want.len() as i32]);
+            let mut found = run.i32(1)[..want.len()].to_vec();
+            want.sort_unstable();
+            found.sort_unstable();
+            assert_eq!(found, want);
+        }),
+        row(at("largest_and_where"), (5, 96), [I(480, 999), Zeros(2)], |run| {
+            let x = run.given_i32(0);
+            let at = (0..480).max_by_key(|&i| (x[i], i)).unwrap();
+            assert_eq!(run.i32(1), [at as i32, x[at]]);
         }),
         Row {
             shared: 64 * 5,

@@ -1,7 +1,7 @@
 //! One row per faulty kernel: how it is launched and what must be found.
 
 use crate::launch::A::{self, *};
-use crate::launch::{ORDERS, Run};
+use crate::launch::{ONE_BY_ONE, Run};
 use crate::support::{architectures, kernels};
 use softgpu::FindingKind::{self, *};
 use softgpu::{Dim3, Finding, LaunchError};
@@ -60,6 +60,13 @@ fn bounds() -> Vec<Row> {
         row(at("local_past_end"), (1, 32), [Count(8), Zeros(32), Int(8)], OUT),
         row(at("local_before_start"), (1, 32), [Count(8), Zeros(32), Int(-1)], OUT),
         row(at("write_to_constant"), (1, 4), [Zeros(4), Int(0)], &[WriteToConstant]),
+        row(at("constant_past_end"), (1, 5), [Zeros(5)], OUT),
+        row(at("into_the_next_variable"), (1, 64), [F(64), Zeros(64)], OUT),
+        row(at("local_write_past_end"), (1, 32), [Count(8), Zeros(32), Int(8)], OUT),
+        row(at("misaligned_in_shared"), (1, 32), [F(66), Zeros(32)], ODD),
+        row(at("misaligned_shared_atomic"), (1, 32), [Zeros(32)], ODD),
+        row(at("generic_past_end"), (1, 32), [I(32, 9), Zeros(32), Int(1)], OUT),
+        row(at("half_a_word_at_the_end"), (1, 32), [Bytes(125), Zeros(32)], OUT),
     ]
 }
 
@@ -74,6 +81,8 @@ fn uninitialized() -> Vec<Row> {
         row(at("shared_counter_not_reset"), (1, 64), [I(64, 2), Zeros(1)], UNWRITTEN),
         row(at("read_unwritten_local"), (1, 32), [Count(8), Zeros(32), Int(7)], UNWRITTEN),
         row(at("padding"), (1, 32), [Unwritten(256), Unwritten(256)], UNWRITTEN),
+        row(at("filled_by_the_first_block"), (4, 32), [F(32), Zeros(128)], UNWRITTEN),
+        row(at("one_byte_of_four"), (1, 32), [Unwritten(128), Zeros(32)], UNWRITTEN),
     ]
 }
 
@@ -101,6 +110,13 @@ fn races() -> Vec<Row> {
         row(at("blocks_overlap"), (4, 64), [Zeros(256)], GLOBAL),
         row(at("read_while_adding"), (8, 32), [Zeros(1), Zeros(1)], GLOBAL),
         row(at("last_block_without_fence"), (8, 32), [Zeros(8), Zeros(1)], GLOBAL),
+        row(at("store_beside_atomics"), (1, 256), [Zeros(256)], SHARED),
+        row(at("write_write_of_bytes"), (1, 256), [Zeros(64)], SHARED),
+        row(at("shuffle_for_a_barrier"), (1, 32), [I(32, 9), Zeros(32)], EARLY),
+        row(at("reset_while_adding"), (8, 32), [Zeros(1)], GLOBAL),
+        row(at("chained_without_fences"), (6, 32), [Zeros(1), Zeros(6), Zeros(6)], GLOBAL),
+        row(at("fence_behind_the_flag"), (6, 32), [Zeros(1), Zeros(6), Zeros(6)], GLOBAL),
+        row(at("blocks_overlap_in_a_byte"), (5, 34), [Zeros(42)], GLOBAL),
     ]
 }
 
@@ -121,6 +137,10 @@ fn barriers() -> Vec<Row> {
         row(at("vote_in_uneven_loop"), (1, 32), [Ints(&UNEVEN), Zeros(32)], MASK),
         row(at("syncwarp_in_half_a_warp"), (1, 32), [Count(32), Zeros(32)], MASK),
         row(at("full_mask_in_a_short_warp"), (1, 48), [Count(48), Zeros(48)], MASK),
+        row(at("counting_barrier_in_half_a_warp"), (1, 32), [Zeros(32)], DIVERGENT),
+        row(at("return_before_shuffle"), (1, 32), [Count(32), Zeros(32), Int(20)], MASK),
+        row(at("match_in_half_a_warp"), (1, 32), [Count(32), Zeros(32)], MASK),
+        row(at("syncwarp_outside_its_mask"), (1, 32), [Count(32), Zeros(32)], MASK),
     ]
 }
 
@@ -158,6 +178,11 @@ fn copies() -> Vec<Row> {
         row(at("matrix_without_barrier"), (1, 32), [Bytes(32 * 8 * 2), Zeros(128)], &[SharedRace]),
         row(at("matrix_in_half_a_warp"), (1, 32), [Bytes(32 * 8 * 2), Zeros(128)], &[SyncMask]),
         row(at("mma_in_half_a_warp"), (1, 32), [Zeros(128), Zeros(128)], &[SyncMask]),
+        row(at("barrier_without_wait"), (1, 64), [F(256), Zeros(256)], PENDING),
+        row(at("copy_over_a_copy"), (1, 32), [F(256), Zeros(128)], PENDING),
+        row(at("copy_of_unwritten"), (1, 32), [Unwritten(512), Zeros(128)], &[Uninitialized]),
+        row(at("copy_from_freed"), (1, 32), [Freed(128), Zeros(128)], &[UseAfterFree]),
+        row(at("matrix_of_unwritten"), (1, 32), [Bytes(16 * 8 * 2), Zeros(128)], &[Uninitialized]),
     ]
 }
 
@@ -235,7 +260,7 @@ impl<const N: usize> ConcatRows for [Vec<Row>; N] {
 #[test]
 fn a_local_address_kept_for_the_next_launch_is_out_of_bounds() {
     let args = [Zeros(2), Int(1)];
-    let run = Run::new("faulty/bounds", 80, ORDERS[0], &args);
+    let run = Run::new("faulty/bounds", 80, ONE_BY_ONE[0], &args);
     run.launch("leave_local_address", (1, Dim3::x(1)), 0).expect("in order so far");
     let args = [softgpu::Arg(run.bytes(0))];
     let slot = run.gpu.upload(&args[0].0).unwrap();
@@ -249,7 +274,7 @@ fn a_local_address_kept_for_the_next_launch_is_out_of_bounds() {
 /// What is written stays written from launch to launch, and what is not, not.
 #[test]
 fn gaps_that_one_launch_leaves_are_found_in_the_next() {
-    let run = Run::new("faulty/uninitialized", 80, ORDERS[0], &[Unwritten(256)]);
+    let run = Run::new("faulty/uninitialized", 80, ONE_BY_ONE[0], &[Unwritten(256)]);
     run.launch("write_even", (1, Dim3::x(32)), 0).expect("in order so far");
     let x = run.gpu.alloc(256).unwrap();
     let y = run.gpu.alloc(256).unwrap();
@@ -264,7 +289,7 @@ fn gaps_that_one_launch_leaves_are_found_in_the_next() {
 fn check(row: &Row) {
     let known = architectures(row.file);
     for arch in [known[0], 100] {
-        for order in ORDERS {
+        for order in ONE_BY_ONE {
             let run = Run::new(row.file, arch, order, &row.args);
             let found = findings(run.launch(row.kernel, (row.grid, row.block), row.shared));
             let what = format!("{} {arch} order {order:?}: {found:?}", row.kernel);

@@ -32,6 +32,7 @@ pub enum A {
 pub struct Run {
     pub gpu: Gpu,
     pub module: Module,
+    arch: u32,
     buffers: Vec<(DevicePtr, usize)>,
     inputs: Vec<Vec<u8>>,
     args: Vec<Arg>,
@@ -40,15 +41,28 @@ pub struct Run {
 /// Enough for every kernel here; an endless one ends soon.
 const WATCHDOG: u64 = 300_000;
 
-/// The orders that each kernel runs in: seed and workers.
-pub const ORDERS: [(u64, usize); 4] = [(1, 1), (2, 1), (3, 1), (4, 0)];
+/// The orders that each clean kernel runs in: seed and workers.
+pub const ORDERS: [(u64, usize); 6] = [(1, 1), (2, 1), (3, 1), (4, 2), (5, 2), (6, 2)];
+
+/// The orders for faulty ones: with one worker no race between blocks can be missed.
+pub const ONE_BY_ONE: [(u64, usize); 5] = [(1, 1), (2, 1), (3, 1), (4, 1), (5, 1)];
+
+/// Whatever fails, the order it failed in is told.
+impl Drop for Run {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let Options { seed, workers, .. } = self.gpu.options;
+            eprintln!("on compute_{}, seed {seed}, {workers} workers", self.arch);
+        }
+    }
+}
 
 impl Run {
     pub fn new(file: &str, arch: u32, (seed, workers): (u64, usize), args: &[A]) -> Self {
         let gpu = Gpu::new(Options { seed, workers, watchdog: WATCHDOG, ..Options::default() });
         let module =
             gpu.load_ptx(&ptx(file, arch)).unwrap_or_else(|e| panic!("{file} {arch}: {e}"));
-        let mut run = Self { gpu, module, buffers: vec![], inputs: vec![], args: vec![] };
+        let mut run = Self { gpu, module, arch, buffers: vec![], inputs: vec![], args: vec![] };
         for (i, &arg) in args.iter().enumerate() {
             run.push(arg, 100 + i as u64);
         }
