@@ -4,7 +4,10 @@
 mod atomics;
 mod barriers;
 mod control;
+mod copies;
+mod counters;
 mod exchange;
 mod machine;
+mod matrices;
 mod memory;
 mod printing;

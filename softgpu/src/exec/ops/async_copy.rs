@@ -8,6 +8,8 @@ use crate::exec::inst::{Inst, NONE};
 use crate::exec::regs::LANES;
 use crate::exec::shared::Accessor;
 use crate::exec::warp::{Flow, Warp, lanes};
+use crate::memory::SECTOR;
+use crate::sanitizer::FindingKind;
 
 /// `cp.async`. Operands: destination in shared memory, source, bytes of the source or NONE (the rest of
 /// the destination becomes zero), predicate that ignores the source or NONE. `imm`: bytes | offset of
@@ -29,6 +31,11 @@ pub fn copy(warp: &mut Warp, inst: &Inst, mask: u32) -> Flow {
     if check_shared(warp, &targets, mask, bytes, Access::Store) == Flow::Stop {
         return Flow::Stop;
     }
+    // Where some lanes copy less than the others, the one request is counted here, else on the way.
+    let counted = lanes(mask).any(|lane| sizes[lane] != bytes);
+    if counted && count_partial(warp, &sources, &sizes, mask, bytes) == Flow::Stop {
+        return Flow::Stop;
+    }
     let mut words = [[0u32; 4]; LANES];
     // Lanes that read the same number of bytes go together, which is all of them but at an edge.
     let mut left =
@@ -38,14 +45,16 @@ pub fn copy(warp: &mut Warp, inst: &Inst, mask: u32) -> Flow {
         let here =
             lanes(left).filter(|&lane| sizes[lane] == size).fold(0, |set, lane| set | 1u32 << lane);
         left &= !here;
-        // Alignment is that of the whole copy; what is read and checked is the source's size.
+        // What is read and checked is the source's size, byte by byte where it is not the whole.
         let whole = size == bytes;
         let each = if whole { bytes } else { 1 };
         for step in 0..if whole { 1 } else { size } {
             let from =
                 if whole { sources } else { sources.map(|a| a.wrapping_add(u64::from(step))) };
             let flow = global::for_parts(warp, &from, here, each, Access::Load, |warp, part| {
-                global::count(&mut warp.worker.tally.async_copies, &part, each);
+                if !counted {
+                    global::count(&mut warp.worker.tally.async_copies, &part, each);
+                }
                 global::check_written(warp, &part, each);
                 global::check_races(warp, &part, each, Access::Load, false);
                 let allocation = &part.region.allocation;
@@ -76,6 +85,35 @@ pub fn copy(warp: &mut Warp, inst: &Inst, mask: u32) -> Flow {
         }
     }
     warp.state.copies.add(mask, targets, bytes as usize / 4, words);
+    Flow::Next
+}
+
+/// Counts a request whose lanes read `sizes` bytes each, and finds sources that are not aligned to the
+/// whole copy.
+#[cold]
+fn count_partial(
+    warp: &mut Warp,
+    sources: &[u64; LANES],
+    sizes: &[u32; LANES],
+    mask: u32,
+    bytes: u32,
+) -> Flow {
+    let mut sectors = Vec::new();
+    for lane in lanes(mask).filter(|&lane| sizes[lane] > 0) {
+        let source = sources[lane];
+        if !source.is_multiple_of(u64::from(bytes)) {
+            let message = format!("cp.async of {bytes} bytes from global address {source:#x}");
+            return warp.found(FindingKind::Misaligned, lane as u32, message);
+        }
+        // Aligned to its size, the source lies in one sector.
+        sectors.push(source / SECTOR as u64);
+    }
+    sectors.sort_unstable();
+    sectors.dedup();
+    let traffic = &mut warp.worker.tally.async_copies;
+    traffic.requests += u64::from(!sectors.is_empty());
+    traffic.sectors += sectors.len() as u64;
+    traffic.bytes += lanes(mask).map(|lane| u64::from(sizes[lane])).sum::<u64>();
     Flow::Next
 }
 
