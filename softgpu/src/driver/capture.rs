@@ -182,10 +182,12 @@ impl Captures {
     /// Gives an operation to the stream's capture; gives it back where the stream is not capturing.
     ///
     /// # Errors
-    /// CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, CUDA_ERROR_STREAM_CAPTURE_IMPLICIT.
+    /// CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, CUDA_ERROR_STREAM_CAPTURE_IMPLICIT; as
+    /// [`Op::check_depth`].
     pub fn add(&self, target: &Target, op: Op) -> Answer<Option<Op>> {
         let mut state = self.state();
         let Some((capture, member)) = state.member(target)? else { return Ok(Some(op)) };
+        op.check_depth()?;
         let node = capture.graph.add(Arc::new(op), std::mem::take(&mut member.after));
         member.after.push(node);
         Ok(None)

@@ -334,7 +334,7 @@ pub unsafe extern "C" fn cuGraphLaunch(exec: Handle, stream: Handle) -> CUresult
         let (driver, context) = ready()?;
         let exec = driver.execs.get(exec)?;
         let ops = lock(&exec.nodes).iter().map(|node| node.op.clone()).collect();
-        submit(driver, &context, stream, Op::Child(ops))
+        submit(driver, &context, stream, Op::child(ops))
     })
 }
 

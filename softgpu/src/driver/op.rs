@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::abi::{Handle, HostFn};
 use super::copy::{Copy, Fill};
-use super::error::Answer;
+use super::error::{Answer, Code, fail};
 use super::event::Event;
 use super::launch::Kernel;
 use super::state::{Context, Driver, host_function};
@@ -23,11 +23,41 @@ pub enum Op {
     EventRecord(Arc<Event>),
     /// Of an event outside of the graph, which has happened when a graph runs.
     EventWait,
-    /// A graph launched into a capture.
-    Child(Vec<Arc<Op>>),
+    /// A launched graph. `depth` counts the graphs inside of each other, this one included.
+    Child {
+        ops: Vec<Arc<Op>>,
+        depth: u32,
+    },
 }
 
+/// Graphs inside of each other. Running and dropping them takes stack for each.
+const MOST_NESTED: u32 = 64;
+
 impl Op {
+    /// The launch of a graph with these operations.
+    pub fn child(ops: Vec<Arc<Op>>) -> Self {
+        let inside = ops.iter().map(|op| match &**op {
+            Self::Child { depth, .. } => *depth,
+            _ => 0,
+        });
+        let depth = inside.max().unwrap_or(0).saturating_add(1);
+        Self::Child { ops, depth }
+    }
+
+    /// Whether it may become a node.
+    ///
+    /// # Errors
+    /// CUDA_ERROR_NOT_SUPPORTED for a graph in a graph, and so on, beyond a limit.
+    pub fn check_depth(&self) -> Answer {
+        match self {
+            Self::Child { depth, .. } if *depth >= MOST_NESTED => {
+                let why = format!("more than {MOST_NESTED} graphs inside of each other");
+                fail(Code::NOT_SUPPORTED, why)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// CUgraphNodeType.
     pub fn node_type(&self) -> u32 {
         match self {
@@ -35,7 +65,7 @@ impl Op {
             Self::Copy(_) => 1,
             Self::Fill(_) => 2,
             Self::Host { .. } => 3,
-            Self::Child(_) => 4,
+            Self::Child { .. } => 4,
             Self::EventWait => 6,
             Self::EventRecord(_) => 7,
         }
@@ -80,7 +110,7 @@ impl Op {
                 Ok(())
             }
             Self::EventWait => Ok(()),
-            Self::Child(ops) => ops.iter().try_for_each(|op| op.run(driver, context)),
+            Self::Child { ops, .. } => ops.iter().try_for_each(|op| op.run(driver, context)),
         }
     }
 }

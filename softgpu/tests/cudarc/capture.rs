@@ -138,6 +138,36 @@ fn a_host_function_runs_once_per_launch_and_may_not_call_cuda() {
 }
 
 #[test]
+fn graphs_inside_of_each_other_end_before_the_stack_does() {
+    alone("capture::graphs_inside_of_each_other_end_before_the_stack_does", &[], || {
+        let context = quiet();
+        let stream = context.new_stream().unwrap();
+        let data = std::ptr::without_provenance_mut(1);
+        stream.begin_capture(GLOBAL).unwrap();
+        assert_eq!(unsafe { sys::cuLaunchHostFunc(stream.cu_stream(), Some(count), data) }, OK);
+        let mut exec = executable(end(&stream).1);
+        let mut nested = 0;
+        for _ in 0..100_000 {
+            stream.begin_capture(GLOBAL).unwrap();
+            let code = launch(exec, &stream);
+            let (ended, graph) = end(&stream);
+            assert_eq!(ended, OK);
+            if code != OK {
+                assert_eq!(code, CUresult::CUDA_ERROR_NOT_SUPPORTED);
+                break;
+            }
+            exec = executable(graph);
+            nested += 1;
+        }
+        // What was refused leaves the last one usable.
+        assert!((16..1000).contains(&nested), "{nested} graphs inside of each other");
+        assert_eq!(CALLS.load(Relaxed), 0);
+        assert_eq!(launch(exec, &stream), OK);
+        assert_eq!(CALLS.load(Relaxed), 1);
+    });
+}
+
+#[test]
 fn a_broken_capture_says_how_and_leaves_its_stream_usable() {
     alone("capture::a_broken_capture_says_how_and_leaves_its_stream_usable", &[], || {
         use CUresult::*;
