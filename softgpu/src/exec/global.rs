@@ -13,13 +13,11 @@
 //! nothing; with several, two accesses of one word within the few nanoseconds that a store takes to reach
 //! the other core can miss each other. No finding is ever invented.
 
-use std::sync::atomic::{
-    AtomicU32,
-    Ordering::{Relaxed, SeqCst},
-};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
-use super::launch::{ACQUIRED, FENCED, LOOKED, Launch, RELEASED};
+use super::launch::Launch;
+use super::order::{MANY, published};
 use super::regs::{LANES, Slot};
 use super::warp::{Flow, Warp, lanes};
 use crate::counters::Traffic;
@@ -29,8 +27,7 @@ use crate::memory::{
 use crate::sanitizer::FindingKind;
 
 const STRONG: u32 = 1 << 31;
-const ID: u32 = (1 << 30) - 1;
-const MANY: u32 = ID;
+const ID: u32 = MANY;
 
 /// Writer and reader of one granule.
 type Tags = [AtomicU32; 2];
@@ -206,8 +203,7 @@ fn apart(
         let address = addresses[first];
         let end = address.saturating_add(u64::from(bytes));
         if !address.is_multiple_of(u64::from(bytes)) {
-            let message = format!("{access:?} of {bytes} bytes at {address:#x}");
-            return warp.found(FindingKind::Misaligned, first as u32, message);
+            return misaligned(warp, first, address, bytes, access);
         }
         let Some(at) = launch.global.find(0, address, end) else {
             return outside(warp, first, address, bytes, access);
@@ -230,6 +226,17 @@ fn apart(
         mask &= !here;
     }
     Flow::Next
+}
+
+#[cold]
+fn misaligned(warp: &mut Warp, lane: usize, address: u64, bytes: u32, access: Access) -> Flow {
+    let place = match warp.launch.memory.place(address) {
+        Place::Live(found, offset) => format!("byte {offset} of {found}"),
+        Place::Freed(gone) => gone.to_string(),
+        Place::Nowhere(nearest) => nearest,
+    };
+    let message = format!("{access:?} of {bytes} bytes at global address {address:#x}: {place}");
+    warp.found(FindingKind::Misaligned, lane as u32, message)
 }
 
 #[cold]
@@ -374,33 +381,6 @@ fn note_access(
         }
     }
     None
-}
-
-/// Notes an atomic, volatile, relaxed, acquiring or releasing access, before it happens: how blocks tell
-/// each other what they have done.
-#[cold]
-pub fn note_order(warp: &mut Warp, access: Access, ordered: bool) {
-    let Some(order) = warp.launch.order.get(warp.block.index as usize) else { return };
-    let released = ordered || order.load(Relaxed) & FENCED != 0;
-    let released = if released && access != Access::Load { RELEASED } else { 0 };
-    let acquired = match access {
-        Access::Load if !ordered => LOOKED,
-        Access::Store => 0,
-        _ => ACQUIRED,
-    };
-    order.fetch_or(released | acquired, Relaxed);
-    if ordered {
-        // What stands before a release must reach the other workers before it.
-        std::sync::atomic::fence(SeqCst);
-    }
-}
-
-/// Whether block tag `by` has released and block tag `me` acquired.
-#[cold]
-fn published(launch: &Launch, by: u32, me: u32) -> bool {
-    let state =
-        |tag: u32| launch.order.get((tag - 1) as usize).map_or(0, |state| state.load(Relaxed));
-    (by == MANY || state(by) & RELEASED != 0) && state(me) & ACQUIRED != 0
 }
 
 #[cold]

@@ -9,6 +9,7 @@ pub mod inst;
 pub mod launch;
 pub mod local;
 pub mod ops;
+mod order;
 pub mod program;
 pub mod regs;
 pub mod shared;

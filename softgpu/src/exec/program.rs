@@ -30,6 +30,39 @@ pub struct Param {
     pub bytes: usize,
 }
 
+/// A static variable of shared memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedVariable {
+    /// As PTX names it.
+    pub name: String,
+    /// Where its bytes lie, gaps counted.
+    pub place: std::ops::Range<u32>,
+}
+
+impl SharedVariable {
+    /// The name in the source, for `_ZZ<function>E<length><name>` of the Itanium C++ ABI ("Scope
+    /// encoding"), else as it is.
+    fn source_name(&self) -> &str {
+        let local = |(at, _): (usize, &str)| {
+            let rest = self.name.get(at + 1..)?;
+            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+            let (length, name) = rest.split_at(digits);
+            let length: usize = length.parse().ok()?;
+            let (name, behind) = name.split_at_checked(length)?;
+            (behind.is_empty() || behind.starts_with('_')).then_some(name)
+        };
+        let mangled = self.name.starts_with("_ZZ");
+        let found = mangled.then(|| self.name.match_indices('E').find_map(local));
+        found.flatten().unwrap_or(&self.name)
+    }
+}
+
+impl std::fmt::Display for SharedVariable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({} bytes of shared memory)", self.source_name(), self.place.len())
+    }
+}
+
 /// A kernel after lowering, device functions inlined.
 pub struct Program {
     pub name: String,
@@ -54,6 +87,8 @@ pub struct Program {
     pub shared_span: u32,
     /// Bytes of shared memory that lie in gaps, as ranges.
     pub shared_gaps: Vec<std::ops::Range<u32>>,
+    /// In the order of their places.
+    pub shared_variables: Vec<SharedVariable>,
     /// Bytes of the smallest access to shared and to global memory: how finely races are tracked.
     pub shared_granule: u32,
     pub global_granule: u32,
@@ -70,9 +105,58 @@ pub struct Program {
 }
 
 impl Program {
+    /// What lies at an address of shared memory, in words; `bytes` is what the block has in all.
+    pub fn shared_place(&self, address: u32, bytes: u32) -> String {
+        let dynamic = bytes.saturating_sub(self.shared_span);
+        if dynamic > 0 && (self.shared_span..bytes).contains(&address) {
+            let offset = address - self.shared_span;
+            return format!("byte {offset} of {dynamic} bytes of dynamic shared memory");
+        }
+        if dynamic > 0 && (address as i32) >= bytes as i32 {
+            let off = address - bytes;
+            return format!("{off} bytes behind {dynamic} bytes of dynamic shared memory");
+        }
+        let before =
+            |variable: &&SharedVariable| address as i32 >= 0 && variable.place.start <= address;
+        match (self.shared_variables.iter().rfind(before), self.shared_variables.first()) {
+            (Some(found), _) if found.place.contains(&address) => {
+                format!("byte {} of {found}", address - found.place.start)
+            }
+            (Some(found), _) => format!("{} bytes behind {found}", address - found.place.end),
+            (None, Some(first)) => {
+                format!("{} bytes before {first}", first.place.start.wrapping_sub(address))
+            }
+            (None, None) => format!("the block has {bytes} bytes"),
+        }
+    }
+
     /// The PTX instruction at `pc`, trimmed.
     pub fn instruction(&self, pc: usize) -> &str {
         let line = self.meta.get(pc).map_or(0, |meta| meta.line) as usize;
         line.checked_sub(1).and_then(|at| self.text.get(at)).map_or("", |text| text.trim())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shared_variable_is_called_as_in_the_source() {
+        let cases = [
+            ("_ZZ18partly_filled_tileE4tile", "tile"),
+            ("_ZZ14transpose_tileILi32EEvPKfPfiiE4tile", "tile"),
+            ("_ZZ1fE5TILES", "TILES"),
+            ("_ZZ1fE4tile_0", "tile"),
+            ("_ZZ1fE99tile", "_ZZ1fE99tile"),
+            ("_ZZ1fE99999999999999999999x", "_ZZ1fE99999999999999999999x"),
+            ("_ZZ1fEé", "_ZZ1fEé"),
+            ("dynamic", "dynamic"),
+            ("shared_E4tile", "shared_E4tile"),
+        ];
+        for (name, wanted) in cases {
+            let variable = SharedVariable { name: name.to_owned(), place: 0..4 };
+            assert_eq!(variable.source_name(), wanted);
+        }
     }
 }

@@ -119,6 +119,11 @@ impl SharedMemory {
         address.checked_add(size).is_some_and(|end| end <= self.bytes)
     }
 
+    /// Whether an address lies between two variables.
+    pub fn in_gap(&self, address: u32) -> bool {
+        self.writes.get((address >> self.shift) as usize).is_some_and(|tag| *tag >= GAP)
+    }
+
     /// The granules of an access.
     #[inline(always)]
     fn granules(&self, address: u32, size: u32) -> Range<usize> {

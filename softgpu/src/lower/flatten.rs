@@ -10,7 +10,7 @@ use super::draft::{Draft, Node};
 use super::module::Symbols;
 use super::scope::{Scopes, Spot};
 use crate::error::LoadError;
-use crate::exec::program::Param;
+use crate::exec::program::{Param, SharedVariable};
 use crate::ptx::ast::{Function, Instruction, Operand, Space, Statement, Variable};
 
 /// Most instructions a kernel may have after its calls are written out.
@@ -33,6 +33,7 @@ pub struct Builder<'m> {
     pub shared_bytes: u32,
     pub shared_span: u32,
     pub shared_gaps: Vec<Range<u32>>,
+    pub shared_variables: Vec<SharedVariable>,
     shared: HashMap<String, u32>,
     /// Bytes of gaps in front of the next shared variable.
     shared_shift: u32,
@@ -62,6 +63,7 @@ impl<'m> Builder<'m> {
             shared_bytes: 0,
             shared_span: 0,
             shared_gaps: Vec::new(),
+            shared_variables: Vec::new(),
             shared: HashMap::new(),
             shared_shift: 0,
             dynamic_align: 16,
@@ -199,6 +201,8 @@ impl<'m> Builder<'m> {
         self.shared.insert(key.to_owned(), moved);
         self.shared_shift = shift + GAP;
         self.shared_gaps.push(end..end + GAP);
+        let place = moved..moved + variable.bytes() as u32;
+        self.shared_variables.push(SharedVariable { name: variable.name.clone(), place });
         Ok(Spot::Shared(moved))
     }
 

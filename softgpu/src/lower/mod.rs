@@ -95,6 +95,7 @@ fn program(symbols: &Symbols, kernel: &Function) -> Result<Program, LoadError> {
         shared_bytes: builder.shared_bytes,
         shared_span: builder.shared_span,
         shared_gaps: builder.shared_gaps,
+        shared_variables: builder.shared_variables,
         shared_granule: builder.shared_granule,
         global_granule: builder.global_granule,
         local_bytes: builder.local_bytes,

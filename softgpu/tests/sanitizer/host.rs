@@ -1,6 +1,7 @@
 //! Faults outside kernels: launches that cannot be, memory freed wrongly.
 
 use crate::support::ptx;
+use softgpu::memory::MemoryError;
 use softgpu::{Arg, DevicePtr, Dim3, Gpu, LaunchError, Options};
 
 #[test]
@@ -30,6 +31,23 @@ fn impossible_launches_never_start() {
     assert_eq!(gpu.download::<f32>(y, 64).unwrap(), [5f32; 64]);
 }
 
+/// The kernel's own variables take their part of what a block may have.
+#[test]
+fn static_and_dynamic_shared_memory_share_the_limit() {
+    let gpu = Gpu::new(Options::default());
+    let module = gpu.load_ptx(&ptx("faulty/bounds", 80)).unwrap();
+    let (x, y) = (gpu.upload(&[1f32; 64]).unwrap(), gpu.upload(&[2f32; 64]).unwrap());
+    let own = 2 * 256;
+    let limit = gpu.options.properties.shared_per_block_optin;
+    for (dynamic, possible) in [(limit - own + 1, false), (limit - own, true)] {
+        let (one, block) = (Dim3::x(1), Dim3::x(63));
+        let args = [x.into(), y.into()];
+        let answer = gpu.launch(&module, "into_the_next_variable", one, block, dynamic, &args);
+        let refused = matches!(answer, Err(LaunchError::Invalid { .. }));
+        assert_eq!(refused, !possible, "{dynamic}: {answer:?}");
+    }
+}
+
 #[test]
 fn arguments_of_the_wrong_number_or_size_never_start() {
     let gpu = Gpu::new(Options::default());
@@ -49,10 +67,13 @@ fn arguments_of_the_wrong_number_or_size_never_start() {
 fn memory_freed_twice_or_never_allocated_is_refused() {
     let gpu = Gpu::new(Options::default());
     let x = gpu.upload(&[1f32; 64]).unwrap();
-    assert!(gpu.free(x.byte_add(4)).is_err(), "an address inside");
+    let inside = gpu.free(x.byte_add(4));
+    assert!(matches!(inside, Err(MemoryError::NotAllocated { .. })), "{inside:?}");
     gpu.free(x).unwrap();
-    assert!(gpu.free(x).is_err(), "the second time");
-    assert!(gpu.free(DevicePtr(12_345)).is_err(), "never allocated");
+    let again = gpu.free(x);
+    assert!(matches!(again, Err(MemoryError::DoubleFree { .. })), "{again:?}");
+    let never = gpu.free(DevicePtr(12_345));
+    assert!(matches!(never, Err(MemoryError::NotAllocated { .. })), "{never:?}");
     assert!(gpu.download::<f32>(x, 1).is_err(), "a copy from freed memory");
     let y = gpu.upload(&[1f32; 4]).unwrap();
     assert!(gpu.download::<f32>(y, 5).is_err(), "a copy past the end");

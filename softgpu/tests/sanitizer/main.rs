@@ -9,3 +9,4 @@ mod clean;
 mod faulty;
 mod host;
 mod launch;
+mod messages;

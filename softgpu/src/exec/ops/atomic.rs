@@ -10,6 +10,7 @@ use crate::exec::alu::soft;
 use crate::exec::global::{self, Access, Window};
 use crate::exec::inst::{Inst, NONE};
 use crate::exec::launch::mix;
+use crate::exec::order;
 use crate::exec::regs::LANES;
 use crate::exec::warp::{Flow, Warp, lanes};
 use crate::memory::SHARED_WINDOW;
@@ -236,7 +237,7 @@ fn on_global(
     old: &mut [u64; LANES],
 ) -> Flow {
     let size = plan.size;
-    global::note_order(warp, Access::Atomic, plan.ordered);
+    order::note(warp, Access::Atomic, plan.ordered);
     global::for_parts(warp, addresses, mask, size, Access::Atomic, |warp, part| {
         global::count(&mut warp.worker.tally.global_atomics, &part, size);
         global::check_written(warp, &part, size);

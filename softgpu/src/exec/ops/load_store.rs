@@ -10,6 +10,7 @@ use crate::counters::SharedTraffic;
 use crate::exec::global::{self, Access, Part, Window};
 use crate::exec::inst::{Inst, NONE};
 use crate::exec::launch::Worker;
+use crate::exec::order;
 use crate::exec::regs::{FULL, LANES, Slot};
 use crate::exec::shared::{Accessor, Hazard};
 use crate::exec::warp::{Flow, Warp, lanes};
@@ -184,7 +185,7 @@ fn fetch_global<const SIZE: u32, const N: usize>(
 ) -> Flow {
     let bytes = SIZE * N as u32;
     if is_strong(inst) {
-        global::note_order(warp, Access::Load, inst.wide & flags::ORDERED != 0);
+        order::note(warp, Access::Load, inst.wide & flags::ORDERED != 0);
     }
     global::for_parts(warp, addresses, mask, bytes, Access::Load, |warp, part| {
         global::count(&mut warp.worker.tally.global_loads, &part, bytes);
@@ -241,7 +242,7 @@ fn put_global<const SIZE: u32, const N: usize>(
     let bytes = SIZE * N as u32;
     let values = read_sources::<SIZE, N>(warp, inst);
     if is_strong(inst) {
-        global::note_order(warp, Access::Store, inst.wide & flags::ORDERED != 0);
+        order::note(warp, Access::Store, inst.wide & flags::ORDERED != 0);
     }
     global::for_parts(warp, addresses, mask, bytes, Access::Store, |warp, part| {
         global::count(&mut warp.worker.tally.global_stores, &part, bytes);
@@ -329,17 +330,21 @@ fn shared_fault(
     bytes: u32,
     access: Access,
 ) -> Flow {
-    let size = warp.block.shared.bytes();
+    let shared = &warp.block.shared;
     for lane in lanes(mask) {
         let address = addresses[lane];
-        let what = format!("{access:?} of {bytes} bytes at shared address {address:#x}");
-        if !warp.block.shared.inside(address, bytes) {
-            let message = format!("{what}: the block has {size} bytes");
-            return warp.found(FindingKind::OutOfBounds, lane as u32, message);
-        }
-        if !address.is_multiple_of(bytes) {
-            return warp.found(FindingKind::Misaligned, lane as u32, what);
-        }
+        // The first of the lanes may have got no further than a gap, where later ones left it.
+        let kind = if !shared.inside(address, bytes) || shared.in_gap(address) {
+            FindingKind::OutOfBounds
+        } else if !address.is_multiple_of(bytes) {
+            FindingKind::Misaligned
+        } else {
+            continue;
+        };
+        let place = warp.launch.program.shared_place(address, shared.bytes());
+        let message =
+            format!("{access:?} of {bytes} bytes at shared address {address:#x}: {place}");
+        return warp.found(kind, lane as u32, message);
     }
     Flow::Next
 }
@@ -354,13 +359,12 @@ pub fn shared_hazard(
     hazard: Hazard,
 ) -> Flow {
     let checks = warp.launch.options.checks;
-    let what = format!("{access:?} at shared address {address:#x}");
+    let place = warp.launch.program.shared_place(address, warp.block.shared.bytes());
+    let what = format!("{access:?} at shared address {address:#x}, {place}");
     let block = warp.launch.geometry.block;
     let name = |thread: u32| block.position(u64::from(thread));
     let (kind, message) = match hazard {
-        Hazard::Gap => {
-            (FindingKind::OutOfBounds, format!("{what}: beyond the end of a shared variable"))
-        }
+        Hazard::Gap => (FindingKind::OutOfBounds, what),
         Hazard::Unwritten if !checks.uninitialized => return Flow::Next,
         Hazard::Unwritten => {
             (FindingKind::Uninitialized, format!("{what}: no thread of the block has written it"))
