@@ -120,6 +120,13 @@ pub struct ConvGeometry {
     pub padding: [u32; 2],
 }
 
+impl fmt::Display for ConvGeometry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { x, y, kernel: [kh, kw], stride: [sh, sw], padding: [ph, pw] } = self;
+        write!(f, "{x} ↔ {y}, filter {kh}×{kw}, stride {sh}×{sw}, padding {ph}×{pw}")
+    }
+}
+
 impl ConvGeometry {
     /// A convolution that reads `x`: `y.h = ⌊(x.h + 2·pad − kh)/stride⌋ + 1`.
     ///

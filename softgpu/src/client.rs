@@ -56,7 +56,7 @@ type Text = unsafe extern "C" fn(*mut c_char, usize) -> usize;
 type TextOf = unsafe extern "C" fn(u64, *mut c_char, usize) -> usize;
 
 /// The loaded library's functions.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Calls {
     version: unsafe extern "C" fn() -> *const c_char,
     last: Text,
@@ -68,6 +68,7 @@ struct Calls {
 }
 
 /// The software device in this process.
+#[derive(Debug)]
 pub struct SoftwareDevice {
     calls: Calls,
 }

@@ -179,14 +179,9 @@ pub fn forward<B: Backend>(
     x: &B::Buffer,
 ) -> Result<()> {
     let BlockActs { norm, y } = acts;
-    let (g, w) = (block.geometry, &params.weight);
-    let convolve = |out: &mut B::Buffer| match block.direction {
-        Direction::Conv => backend.conv_forward(g, out, x, w),
-        Direction::ConvTranspose => backend.conv_transpose_forward(g, out, x, w),
-    };
     match (norm, stats, &params.norm) {
         (Some(NormActs { conv, saved }), Some(running), Some(NormParams { gamma, beta })) => {
-            convolve(conv)?;
+            convolve(backend, block, conv, x, &params.weight)?;
             let p = block.batch_norm();
             match mode {
                 Mode::Train => {
@@ -195,7 +190,7 @@ pub fn forward<B: Backend>(
                 Mode::Eval => backend.batch_norm_eval_forward(p, y, running, conv, gamma, beta)?,
             }
         }
-        (None, None, None) => convolve(y)?,
+        (None, None, None) => convolve(backend, block, y, x, &params.weight)?,
         _ => return Err(half_a_norm("block_forward")),
     }
     backend.activation_forward(block.activation, y)
@@ -225,6 +220,33 @@ pub fn backward<B: Backend>(
         (None, None) => {}
         _ => return Err(half_a_norm("block_backward")),
     }
+    convolve_backward(backend, block, dx, dw, x, dy, &params.weight)
+}
+
+/// The block's convolution, whichever way it runs.
+pub fn convolve<B: Backend>(
+    backend: &B,
+    block: &Block,
+    y: &mut B::Buffer,
+    x: &B::Buffer,
+    w: &B::Buffer,
+) -> Result<()> {
+    match block.direction {
+        Direction::Conv => backend.conv_forward(block.geometry, y, x, w),
+        Direction::ConvTranspose => backend.conv_transpose_forward(block.geometry, y, x, w),
+    }
+}
+
+/// The gradients of [`convolve`] that are wanted.
+pub fn convolve_backward<B: Backend>(
+    backend: &B,
+    block: &Block,
+    dx: Option<&mut B::Buffer>,
+    dw: Option<&mut B::Buffer>,
+    x: &B::Buffer,
+    dy: &B::Buffer,
+    w: &B::Buffer,
+) -> Result<()> {
     let g = block.geometry;
     match block.direction {
         Direction::Conv => {
@@ -232,7 +254,7 @@ pub fn backward<B: Backend>(
                 backend.conv_backward_weights(g, dw, x, dy)?;
             }
             if let Some(dx) = dx {
-                backend.conv_backward_data(g, dx, dy, &params.weight)?;
+                backend.conv_backward_data(g, dx, dy, w)?;
             }
         }
         Direction::ConvTranspose => {
@@ -240,7 +262,7 @@ pub fn backward<B: Backend>(
                 backend.conv_transpose_backward_weights(g, dw, x, dy)?;
             }
             if let Some(dx) = dx {
-                backend.conv_transpose_backward_data(g, dx, dy, &params.weight)?;
+                backend.conv_transpose_backward_data(g, dx, dy, w)?;
             }
         }
     }
@@ -257,10 +279,23 @@ pub fn adam_all<B: Backend>(
     grads: &[BlockGrads<B>],
     step: &B::Buffer,
 ) -> Result<()> {
+    for_each_tensor(params, m, v, grads, |param, m, v, grad| {
+        backend.adam(p, param, m, v, grad, step)
+    })
+}
+
+/// Calls `update(param, m, v, grad)` for every tensor of every block, in the network's order.
+pub fn for_each_tensor<B: Backend>(
+    params: &mut [BlockParams<B>],
+    m: &mut [BlockParams<B>],
+    v: &mut [BlockParams<B>],
+    grads: &[BlockGrads<B>],
+    mut update: impl FnMut(&mut B::Buffer, &mut B::Buffer, &mut B::Buffer, &B::Buffer) -> Result<()>,
+) -> Result<()> {
     for (((params, m), v), grads) in params.iter_mut().zip(m).zip(v).zip(grads) {
         let moments = m.tensors_mut().zip(v.tensors_mut());
         for ((param, (m, v)), grad) in params.tensors_mut().zip(moments).zip(grads.tensors()) {
-            backend.adam(p, param, m, v, grad, step)?;
+            update(param, m, v, grad)?;
         }
     }
     Ok(())

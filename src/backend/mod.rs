@@ -27,6 +27,8 @@
 pub mod block;
 mod check;
 pub mod cpu;
+pub mod cuda;
+mod layout;
 pub mod ops;
 pub mod reference;
 
@@ -36,6 +38,7 @@ use block::{Block, BlockActs, BlockGrads, BlockParams, Mode, NormStats};
 use ops::{Activation, Adam, BatchNorm, Bce, Ema, Gather, Noise};
 
 pub use cpu::Cpu;
+pub use cuda::Cuda;
 pub use reference::Reference;
 
 /// A tensor's numbers on the host at the backend's full precision, in PyTorch's order.

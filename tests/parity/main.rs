@@ -1,71 +1,75 @@
 //! Every op of every fast backend against the f64 reference, over a table of shapes.
 //!
-//! The bodies are generic: a new backend adds one module like `cpu` below. Outputs are poisoned with
+//! The bodies are generic: a new backend adds one `suite!` below. Outputs are poisoned with
 //! NaN before each call, inputs are asymmetric, and both the relative error of the whole tensor and
 //! the largest single error are bounded; a NaN anywhere fails.
 
 mod blocks;
 mod compare;
+#[path = "../support/cuda.rs"]
+mod device;
 mod ops;
 
-/// f32 on the CPU. The bounds are a small multiple of what f32 rounding makes of sums this long.
-mod cpu {
-    use dermaglyph::backend::Cpu;
+/// Every body on one backend. The bounds are a small multiple of what f32 rounding makes of sums this long.
+macro_rules! suite {
+    ($name:ident, $backend:expr) => {
+        mod $name {
+            #[test]
+            fn convolutions() {
+                crate::ops::convolutions(&$backend, 1e-6);
+            }
 
-    fn backend() -> Cpu {
-        Cpu::new(Some(2)).unwrap()
-    }
+            #[test]
+            fn batch_norm() {
+                crate::ops::batch_norm(&$backend, 1e-6);
+            }
 
-    #[test]
-    fn convolutions() {
-        crate::ops::convolutions(&backend(), 1e-6);
-    }
+            #[test]
+            fn activations() {
+                crate::ops::activations(&$backend, 1e-6);
+            }
 
-    #[test]
-    fn batch_norm() {
-        crate::ops::batch_norm(&backend(), 1e-6);
-    }
+            #[test]
+            fn losses() {
+                crate::ops::losses(&$backend, 1e-6);
+            }
 
-    #[test]
-    fn activations() {
-        crate::ops::activations(&backend(), 1e-6);
-    }
+            #[test]
+            fn optimiser() {
+                crate::ops::optimiser(&$backend, 1e-6);
+            }
 
-    #[test]
-    fn losses() {
-        crate::ops::losses(&backend(), 1e-6);
-    }
+            #[test]
+            fn input() {
+                crate::ops::input(&$backend, 1e-6);
+            }
 
-    #[test]
-    fn optimiser() {
-        crate::ops::optimiser(&backend(), 1e-6);
-    }
+            #[test]
+            fn storage() {
+                crate::ops::storage(&$backend);
+            }
 
-    #[test]
-    fn input() {
-        crate::ops::input(&backend(), 1e-6);
-    }
+            #[test]
+            fn fused_blocks_are_the_unfused_ones() {
+                crate::blocks::fused_against_unfused(&$backend, 1e-5);
+            }
 
-    #[test]
-    fn storage() {
-        crate::ops::storage(&backend());
-    }
+            #[test]
+            fn mismatched_shapes_are_errors() {
+                crate::ops::mismatched_shapes(&$backend);
+            }
 
-    #[test]
-    fn fused_blocks_are_the_unfused_ones() {
-        crate::blocks::fused_against_unfused(&backend(), 1e-5);
-    }
-
-    #[test]
-    fn mismatched_shapes_are_errors() {
-        crate::ops::mismatched_shapes(&backend());
-    }
-
-    #[test]
-    fn block_buffers_that_do_not_belong_together_are_errors() {
-        crate::blocks::buffers_that_do_not_belong_together(&backend());
-    }
+            #[test]
+            fn block_buffers_that_do_not_belong_together_are_errors() {
+                crate::blocks::buffers_that_do_not_belong_together(&$backend);
+            }
+        }
+    };
 }
+
+suite!(cpu, dermaglyph::backend::Cpu::new(Some(2)).unwrap());
+suite!(cuda_plain, crate::device::cuda().with_rung(dermaglyph::backend::cuda::Rung::Plain));
+suite!(cuda_tiled, crate::device::cuda().with_rung(dermaglyph::backend::cuda::Rung::Tiled));
 
 mod reference {
     use dermaglyph::backend::Reference;

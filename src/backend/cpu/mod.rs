@@ -4,7 +4,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `buffer.rs` | tensors, channels innermost; the way to PyTorch's order and back |
+//! | `buffer.rs` | tensors, channels innermost |
 //! | `columns.rs` | convolution as a matrix product |
 //! | `conv.rs` | its three passes |
 //! | `gemm.rs` | the matrix product, and all unsafe code |
