@@ -125,13 +125,13 @@ impl Kernels {
         if let Some(module) = modules.get(file) {
             return Ok(module.clone());
         }
-        let image = image::image(file).ok_or_else(|| {
+        let image = image::image(file)?.ok_or_else(|| {
             let reason = image::missing().unwrap_or("the kernel's file was not compiled");
             Failure::without_code(device, format!("loading {}: {reason}", kernel.name()))
         })?;
         let module = self
             .context
-            .load_module(Ptx::from_binary(image.to_vec()))
+            .load_module(Ptx::from_binary(image))
             .map_err(|error| Failure::new(device, format!("loading kernels/{file}.cu"), error))?;
         modules.insert(file, module.clone());
         Ok(module)
