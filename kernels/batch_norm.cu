@@ -115,22 +115,13 @@ __device__ __forceinline__ void apply(float* y, const float* x, const float4* co
     if (first >= len) return;
     const int c = first % channels;
     float v[V];
-    if constexpr (V == 4) {
-        const float4 four = *reinterpret_cast<const float4*>(x + first);
-        v[0] = four.x, v[1] = four.y, v[2] = four.z, v[3] = four.w;
-    } else {
-        v[0] = x[first];
-    }
+    load(v, x + first);
 #pragma unroll
     for (int i = 0; i < V; ++i) {
         const float4 k = coefficients[c + i];
         v[i] = activate(f, fmaf((v[i] - k.x) - k.y, k.z, k.w));
     }
-    if constexpr (V == 4) {
-        *reinterpret_cast<float4*>(y + first) = make_float4(v[0], v[1], v[2], v[3]);
-    } else {
-        y[first] = v[0];
-    }
+    store(y + first, v);
 }
 
 extern "C" __global__ void batch_norm_apply(float* y, const float* x, const float4* coefficients, int len,
@@ -251,13 +242,17 @@ __device__ __forceinline__ void apply_backward(float* dy_dx, const float* y, con
     const int first = V * int(blockIdx.x * blockDim.x + threadIdx.x);
     if (first >= len) return;
     const int c = first % channels;
+    float d[V], output[V] = {}, input[V];
+    load(d, dy_dx + first);
+    load(input, x + first);
+    if (f.kind != 0) load(output, y + first);
 #pragma unroll
     for (int i = 0; i < V; ++i) {
-        const int at = first + i;
         const float4 k = coefficients[c + i];
-        const float dz = activation_gradient(f, dy_dx[at], f.kind == 0 ? 0.0f : y[at]);
-        dy_dx[at] = k.x * fmaf(k.y - x[at], k.w, dz - k.z);
+        const float dz = activation_gradient(f, d[i], output[i]);
+        d[i] = k.x * fmaf(k.y - input[i], k.w, dz - k.z);
     }
+    store(dy_dx + first, d);
 }
 
 extern "C" __global__ void batch_norm_apply_backward(float* dy_dx, const float* y, const float* x,

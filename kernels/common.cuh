@@ -31,6 +31,27 @@ constexpr unsigned FULL_WARP = 0xffffffffu;
 
 __device__ __forceinline__ int min_of(int a, int b) { return a < b ? a : b; }
 
+// V neighbouring numbers: one float4, or one float.
+template <int V>
+__device__ __forceinline__ void load(float (&to)[V], const float* from) {
+    static_assert(V == 4 || V == 1, "a float4 or a float");
+    if constexpr (V == 4) {
+        const float4 v = *reinterpret_cast<const float4*>(from);
+        to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
+    } else {
+        to[0] = *from;
+    }
+}
+template <int V>
+__device__ __forceinline__ void store(float* to, const float (&v)[V]) {
+    static_assert(V == 4 || V == 1, "a float4 or a float");
+    if constexpr (V == 4) {
+        *reinterpret_cast<float4*>(to) = make_float4(v[0], v[1], v[2], v[3]);
+    } else {
+        *to = v[0];
+    }
+}
+
 // The sum over a warp, in every lane: five exchanges with the lane whose number differs in one bit.
 template <class T>
 __device__ __forceinline__ T warp_sum(T value) {

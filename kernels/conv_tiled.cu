@@ -26,15 +26,12 @@ using Narrow = Tile<256, 4, 8, 4, 4>;   // 64 threads: a result of up to four ch
 
 // ---- loaders ------------------------------------------------------------------------------------------
 
-// V neighbouring numbers on their way: float4 or float.
+// V neighbouring numbers, or zeros where there are none.
 template <int V>
 __device__ __forceinline__ void read(float (&to)[V], const float* from, bool inside) {
-    if constexpr (V == 4) {
-        const float4 v = inside ? *reinterpret_cast<const float4*>(from) : make_float4(0, 0, 0, 0);
-        to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
-    } else {
-        to[0] = inside ? *from : 0.0f;
-    }
+#pragma unroll
+    for (int i = 0; i < V; ++i) to[i] = 0.0f;
+    if (inside) load(to, from);
 }
 
 // How a block's threads share a slice [BK][SIDE] that lies in global memory with k innermost: V neighbouring
@@ -74,16 +71,8 @@ struct AcrossK {
     template <int ROW>
     static __device__ __forceinline__ void store(float (&slice)[T::BK][ROW], const float (&v)[LOADS][V]) {
 #pragma unroll
-        for (int load = 0; load < LOADS; ++load) {
-            if (!takes_part(load)) continue;
-            float* to = &slice[k(load)][column()];
-            if constexpr (V == 4) {
-                *reinterpret_cast<float4*>(to) =
-                    make_float4(v[load][0], v[load][1], v[load][2], v[load][3]);
-            } else {
-                *to = v[load][0];
-            }
-        }
+        for (int load = 0; load < LOADS; ++load)
+            if (takes_part(load)) ::store(&slice[k(load)][column()], v[load]);
     }
 };
 

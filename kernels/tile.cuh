@@ -36,8 +36,10 @@ template <int GROUPS, int APART>
 __device__ __forceinline__ void read_groups(float (&to)[4 * GROUPS], const float* from) {
 #pragma unroll
     for (int group = 0; group < GROUPS; ++group) {
-        const float4 v = *reinterpret_cast<const float4*>(from + group * APART);
-        to[4 * group] = v.x, to[4 * group + 1] = v.y, to[4 * group + 2] = v.z, to[4 * group + 3] = v.w;
+        float four[4];
+        load(four, from + group * APART);
+#pragma unroll
+        for (int i = 0; i < 4; ++i) to[4 * group + i] = four[i];
     }
 }
 
@@ -90,8 +92,8 @@ __device__ __forceinline__ void write_row(float* to, const float (&sums)[T::TN],
     for (int j = 0; j < T::TN; j += 4) {
         const int column = T::column(j);
         if (aligned && column + 4 <= width) {
-            *reinterpret_cast<float4*>(to + column) =
-                make_float4(sums[j], sums[j + 1], sums[j + 2], sums[j + 3]);
+            const float four[4] = {sums[j], sums[j + 1], sums[j + 2], sums[j + 3]};
+            store(to + column, four);
         } else {
 #pragma unroll
             for (int i = 0; i < 4; ++i)

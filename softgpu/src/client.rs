@@ -67,8 +67,8 @@ struct Calls {
     clear: unsafe extern "C" fn(),
 }
 
-/// The software device in this process.
-#[derive(Debug)]
+/// The software device in this process. A copy is the same device.
+#[derive(Clone, Copy, Debug)]
 pub struct SoftwareDevice {
     calls: Calls,
 }

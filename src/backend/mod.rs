@@ -112,6 +112,11 @@ pub trait Backend: Sized {
 
     /// One line that says what this is: "cpu, 2 threads, AVX2".
     fn describe(&self) -> String;
+    /// Whether ops return before they are done. Reading a result in the middle of a training step would
+    /// then make the device wait, so it is not done.
+    fn is_asynchronous(&self) -> bool {
+        false
+    }
 
     // ---- storage -------------------------------------------------------------------------------
 

@@ -2,8 +2,10 @@
 //! device.
 
 mod device;
+mod doctor;
 mod generate;
 mod output;
+mod profile;
 mod progress;
 mod synth;
 mod train;
@@ -26,6 +28,8 @@ enum Command {
     Train(Box<train::Args>),
     Generate(generate::Args),
     Synth(synth::Args),
+    Profile(Box<profile::Args>),
+    Doctor(doctor::Args),
 }
 
 const AFTER_HELP: &str = "\
@@ -34,6 +38,8 @@ Examples:
   dermaglyph train --preset seed --data SOCOFing.zip   the published network on real prints
   dermaglyph generate --from runs/quick-001 --seeds 0-63 --grid 8x8 --out prints.png
   dermaglyph synth --count 1000 --out prints           prints from a formula, with labels
+  dermaglyph profile --device software --preset tiny   what a training step is made of
+  dermaglyph doctor                                    what this machine can compute on
 
 Exit codes:
   0  done, or stopped by Ctrl-C with everything saved
@@ -60,6 +66,8 @@ pub fn main() -> ExitCode {
         Command::Train(args) => train::run(*args),
         Command::Generate(args) => generate::run(args),
         Command::Synth(args) => synth::run(args),
+        Command::Profile(args) => profile::run(*args),
+        Command::Doctor(args) => doctor::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,6 +1,7 @@
 //! One GAN step, the loop around it, and its logs.
 
 pub mod curve;
+mod finite;
 pub mod log;
 pub mod plot;
 pub mod run_dir;

@@ -12,7 +12,7 @@
 use crate::backend::Backend;
 use crate::backend::block::{BlockParams, Mode};
 use crate::backend::ops::{Adam, Bce, Ema, Gather, Noise};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::{Activations, ModelConfig, NamedTensor, Network, discriminator, generator};
 use crate::rng::Stream;
 use crate::sample::Sampler;
@@ -27,7 +27,7 @@ pub struct Hyper {
     pub ema: Ema,
     pub seed: u64,
     /// Look at losses and gradients after every pass, so that a NaN is caught in the layer where it
-    /// arose and before Adam spreads it into the weights.
+    /// arose and before Adam spreads it into the weights. Every look waits for the device.
     pub check_every_pass: bool,
 }
 
@@ -56,7 +56,7 @@ pub enum Weights {
 
 /// The passes of a step, as slots of the statistics buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pass {
+pub(super) enum Pass {
     Real = 0,
     Fake = 2,
     Generator = 4,
@@ -67,7 +67,7 @@ impl Pass {
         if self == Self::Fake { 0.0 } else { 1.0 }
     }
 
-    fn describe(self) -> &'static str {
+    pub(super) fn describe(self) -> &'static str {
         match self {
             Self::Real => "on real images",
             Self::Fake => "on fakes",
@@ -124,7 +124,7 @@ impl<B: Backend> Optimiser<B> {
 pub struct Gan<B: Backend> {
     /// What computes.
     pub backend: B,
-    hyper: Hyper,
+    pub(super) hyper: Hyper,
     pub generator: Network<B>,
     pub discriminator: Network<B>,
     /// The moving average of the generator, its running statistics included: what one samples from.
@@ -138,17 +138,18 @@ pub struct Gan<B: Backend> {
     reals: B::Buffer,
     latents: B::Buffer,
     /// The six numbers of [`Losses`].
-    losses: B::Buffer,
+    pub(super) losses: B::Buffer,
     /// Finished steps, on the device.
     step: B::Buffer,
-    completed: u64,
+    pub(super) completed: u64,
 }
 
 impl<B: Backend> Gan<B> {
     /// Networks with their initial weights and every buffer that training needs.
     ///
     /// # Errors
-    /// [`Error::Config`] for impossible sizes, [`Error::Device`] when memory runs out.
+    /// [`Config`](crate::Error::Config) for impossible sizes, [`Device`](crate::Error::Device) when memory
+    /// runs out.
     pub fn new(backend: B, hyper: Hyper) -> Result<Self> {
         let Hyper { model, batch_size: n, seed, .. } = hyper;
         let g_blocks = generator::blocks(&model, n)?;
@@ -205,7 +206,7 @@ impl<B: Backend> Gan<B> {
     /// One step on the loaded batch and this step's own noise.
     ///
     /// # Errors
-    /// [`Error::Diverged`] if a value stopped being finite and `check_every_pass` is on.
+    /// [`Diverged`](crate::Error::Diverged) if a value stopped being finite and `check_every_pass` is on.
     pub fn step(&mut self) -> Result<()> {
         let p = Noise {
             seed: self.hyper.seed,
@@ -349,80 +350,11 @@ impl<B: Backend> Gan<B> {
         self.completed = step;
         Ok(())
     }
-
-    /// Stops at a loss that is no number, naming the first layer of the pass that holds one.
-    fn check_loss(&self, pass: Pass) -> Result<()> {
-        let mut losses = [0.0; 6];
-        self.backend.download(&mut losses, &self.losses)?;
-        if losses[pass as usize].is_finite() {
-            return Ok(());
-        }
-        let generated = pass != Pass::Real;
-        let place =
-            match generated.then(|| self.first_bad("generator", &self.generator, &self.g_acts)) {
-                Some(Ok(None)) | None => {
-                    self.first_bad("discriminator", &self.discriminator, &self.d_acts)?
-                }
-                Some(found) => found?,
-            };
-        let place = place.unwrap_or_else(|| "the loss".into());
-        Err(self.diverged(format!("{place}, {},", pass.describe())))
-    }
-
-    fn diverged(&self, place: String) -> Error {
-        Error::Diverged { step: self.completed + 1, place }
-    }
-
-    /// The first tensor of a forward pass that holds a NaN or an infinity.
-    fn first_bad(
-        &self,
-        name: &str,
-        network: &Network<B>,
-        acts: &Activations<B>,
-    ) -> Result<Option<String>> {
-        let bad = |buffer| Ok::<_, Error>(self.backend.count_non_finite(buffer)? > 0);
-        for (i, (params, acts)) in network.params.iter().zip(&acts.acts).enumerate() {
-            let layer = network.conv_index(i);
-            if bad(&params.weight)? {
-                return Ok(Some(format!("{name}.main.{layer}.weight")));
-            }
-            if let Some(norm) = &acts.norm
-                && bad(&norm.conv)?
-            {
-                return Ok(Some(format!("the output of {name}.main.{layer} (convolution)")));
-            }
-            if bad(&acts.y)? {
-                return Ok(Some(format!("the output of the block at {name}.main.{layer}")));
-            }
-        }
-        Ok(None)
-    }
-
-    fn check_gradients(
-        &self,
-        name: &str,
-        network: &Network<B>,
-        optimiser: &Optimiser<B>,
-    ) -> Result<()> {
-        if !self.hyper.check_every_pass {
-            return Ok(());
-        }
-        // Backwards, as the values went: the first bad gradient is the last layer's.
-        let tensors: Vec<_> = optimiser.grads.iter().flat_map(BlockParams::tensors).collect();
-        for (i, gradient) in tensors.iter().enumerate().rev() {
-            if self.backend.count_non_finite(gradient)? > 0 {
-                return Err(
-                    self.diverged(format!("the gradient of {name}.{}", network.param_names()[i]))
-                );
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Every buffer of the state with its name in a checkpoint: `generator.main.0.weight`,
 /// `adam.generator.main.0.weight.exp_avg`.
-fn named_buffers<'a, B: Backend>(
+pub(super) fn named_buffers<'a, B: Backend>(
     networks: [&'a mut Network<B>; 3],
     optimisers: [&'a mut Optimiser<B>; 2],
 ) -> Vec<(String, &'a mut B::Buffer)> {

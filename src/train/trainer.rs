@@ -7,7 +7,7 @@
 use super::log::{Metrics, RunLog, read_metrics};
 use super::plot;
 use super::run_dir::RunDir;
-use super::step::{Gan, Losses, Weights};
+use super::step::{Gan, Hyper, Losses, Weights};
 use crate::backend::Backend;
 use crate::checkpoint::{Meta, Store, WeightFile};
 use crate::config::{RawConfig, RunConfig};
@@ -107,7 +107,8 @@ impl<'a, B: Backend> Trainer<'a, B> {
         let steps_per_epoch = order.steps_per_epoch();
         let total = checked_total(config, steps_per_epoch)?;
         let set = backend.upload_bytes(&dataset.pixels)?;
-        let gan = Gan::new(backend, config.hyper())?;
+        let check_every_pass = !backend.is_asynchronous();
+        let gan = Gan::new(backend, Hyper { check_every_pass, ..config.hyper() })?;
         let image = gan.generator.blocks().last().map(|block| block.output());
         let batch = image.map_or(1, batch_for);
         let sampler = Sampler::new(&gan.backend, &gan.ema, batch)?;
@@ -285,6 +286,7 @@ impl<'a, B: Backend> Trainer<'a, B> {
         {
             return Ok(path.clone());
         }
+        self.gan.check_state()?;
         let meta = Meta::new(step, self.config.to_toml()?, self.dataset.fingerprint.clone());
         let path = self.store.save(&meta, &self.gan.state()?)?;
         self.saved = Some((step, path.clone()));
@@ -292,6 +294,7 @@ impl<'a, B: Backend> Trainer<'a, B> {
     }
 
     fn metrics(&self, log: &mut Log) -> Result<Metrics> {
+        self.gan.check_losses()?;
         let Losses { d_real, d_fake, g, d_x, d_g_z1, d_g_z2 } = self.gan.losses()?;
         let Progress { step, steps_per_epoch, .. } = self.progress;
         let batch = u64::from(self.config.batch_size);

@@ -37,16 +37,6 @@ fn impossible_settings_are_refused_with_their_limits() {
 }
 
 #[test]
-fn devices_that_are_not_there_say_so() {
-    let place = Place::new();
-    for device in ["cuda", "cuda:1", "software"] {
-        let args = format!("train --preset tiny --data images --out x --device {device}");
-        place.refuse(&args, 7, &[device, "no CUDA engine", "--device cpu"]);
-    }
-    assert!(!place.path("x").exists());
-}
-
-#[test]
 fn configuration_files_are_refused_with_file_line_and_key() {
     let place = Place::new();
     for (text, needle) in [

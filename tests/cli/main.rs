@@ -3,6 +3,8 @@
 mod bad_input;
 mod common;
 mod determinism;
+mod devices;
+mod driver;
 mod generate;
 mod survival;
 mod train;

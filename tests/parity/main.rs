@@ -6,6 +6,7 @@
 
 mod blocks;
 mod compare;
+mod cuda;
 #[path = "../support/cuda.rs"]
 mod device;
 mod ops;

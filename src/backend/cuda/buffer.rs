@@ -1,13 +1,14 @@
 //! Tensors in the device's memory, laid out as [`layout`](crate::backend::layout) says.
 
 use super::Cuda;
-use super::error::Failure;
+use super::error;
 use crate::backend::check::Shaped;
 use crate::backend::layout;
 use crate::error::Result;
 use crate::shape::TensorShape;
 use cudarc::driver::sys::CUresult;
 use cudarc::driver::{CudaSlice, DeviceRepr, DriverError, ValidAsZeroBits};
+use std::sync::atomic::Ordering::Relaxed;
 
 /// A tensor of f32 on the device.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ impl Cuda {
                 "a tensor of shape {shape} has 2^31 numbers or more, which kernels cannot index; lower \
                  --batch-size"
             );
-            return Err(Failure::without_code(&self.name, reason));
+            return Err(error::unusable(&self.name, reason));
         }
         let data = self.room(shape.len(), &format!("a tensor of shape {shape}"))?;
         Ok(Buffer { shape, data })
@@ -59,6 +60,7 @@ impl Cuda {
         len: usize,
         what: &str,
     ) -> Result<CudaSlice<T>> {
+        self.allocations.fetch_add(1, Relaxed);
         // The driver refuses allocations of nothing.
         let allocated = self.stream.alloc_zeros(len.max(1));
         allocated.map_err(|error| self.no_room(error, what, len * size_of::<T>()))
@@ -70,7 +72,7 @@ impl Cuda {
             Err(_) => String::new(),
         };
         let doing = format!("allocating {what} ({} MiB{memory})", bytes.div_ceil(1 << 20));
-        Failure::new(&self.name, doing, error)
+        error::failure(&self.name, doing, error)
     }
 
     /// Host to device, in PyTorch's order.
@@ -79,7 +81,7 @@ impl Cuda {
         layout::from_host(dst.shape, &mut inside, src);
         // Where the memory is pageable the call returns when `inside` has been read.
         let copied = self.stream.memcpy_htod(&inside, &mut dst.data.slice_mut(..inside.len()));
-        copied.map_err(|e| self.failed(format!("copying to a tensor of shape {}", dst.shape), e))
+        copied.map_err(|e| self.failed(&format!("copying to a tensor of shape {}", dst.shape), e))
     }
 
     /// Device to host, in PyTorch's order. Waits.
@@ -88,7 +90,7 @@ impl Cuda {
         self.stream
             .memcpy_dtoh(&src.data.slice(..inside.len()), &mut inside)
             .and_then(|()| self.stream.synchronize())
-            .map_err(|e| self.failed(format!("reading a tensor of shape {}", src.shape), e))?;
+            .map_err(|e| self.failed(&format!("reading a tensor of shape {}", src.shape), e))?;
         layout::to_host(src.shape, dst, &inside);
         Ok(())
     }
@@ -96,7 +98,7 @@ impl Cuda {
     /// The training set: on the device if it fits and leaves half of the free memory to the network.
     pub(super) fn place_bytes(&self, images: &[u8]) -> Result<Bytes> {
         let doing = || format!("placing {} MiB of images", images.len() >> 20);
-        let (free, _) = self.context.mem_get_info().map_err(|e| self.failed(doing(), e))?;
+        let (free, _) = self.context.mem_get_info().map_err(|e| self.failed(&doing(), e))?;
         if images.len() > free / 2 {
             return Ok(Bytes::Host(images.to_vec()));
         }
@@ -105,11 +107,7 @@ impl Cuda {
             Err(DriverError(CUresult::CUDA_ERROR_OUT_OF_MEMORY)) => {
                 Ok(Bytes::Host(images.to_vec()))
             }
-            Err(error) => Err(self.failed(doing(), error)),
+            Err(error) => Err(self.failed(&doing(), error)),
         }
-    }
-
-    pub(super) fn failed(&self, doing: String, error: DriverError) -> crate::Error {
-        Failure::new(&self.name, doing + &self.findings(), error)
     }
 }

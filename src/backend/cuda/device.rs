@@ -1,6 +1,6 @@
 //! Which CUDA devices there are, and opening one.
 
-use super::error::{Failure, name};
+use super::error::{self, name};
 use super::kernels::Kernels;
 use super::profile::Timeline;
 use super::{Cuda, Rung, Workspace, image};
@@ -8,6 +8,7 @@ use crate::error::Result;
 use cudarc::driver::sys::{self, CUdevice_attribute_enum as Attribute};
 use cudarc::driver::{CudaContext, DriverError, result};
 use softgpu::client::SoftwareDevice;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 
 /// A device as the driver describes it.
@@ -32,13 +33,18 @@ pub struct Hardware {
 /// The oldest compute capability that the kernels are compiled for.
 const OLDEST: [i32; 2] = [7, 5];
 
+/// Whether there is a driver, usable or not. Loads it.
+pub fn driver_is_installed() -> bool {
+    // SAFETY: the library's initialisers are the driver's own.
+    unsafe { sys::is_culib_present() }
+}
+
 /// Asks the driver what there is. Makes no context.
 ///
 /// # Errors
 /// One sentence that says what is missing.
 pub fn hardware() -> Result<Hardware, String> {
-    // SAFETY: the library's initialisers are the driver's own.
-    if !unsafe { sys::is_culib_present() } {
+    if !driver_is_installed() {
         return Err("no NVIDIA driver is installed here (libcuda.so was not found)".into());
     }
     let said = |doing: &str, error: DriverError| format!("{doing}: {}", name(error));
@@ -84,7 +90,16 @@ pub fn usable(index: u32) -> Result<DeviceInfo, String> {
     if let Some(missing) = image::missing() {
         return Err(missing.into());
     }
-    let Hardware { devices, .. } = hardware()?;
+    let Hardware { driver, devices } = hardware()?;
+    if let Some(made_by) = image::NVCC
+        && driver[0] < major(made_by)
+    {
+        return Err(format!(
+            "the driver is too old: it knows CUDA {}.{}, and the kernels were made by nvcc {made_by}; update \
+             the driver (CUDA 13 needs 580 or newer), or build with an nvcc of CUDA {} (set NVCC)",
+            driver[0], driver[1], driver[0]
+        ));
+    }
     let Some(device) = devices.get(index as usize) else {
         return Err(match devices.len() {
             0 => "the driver sees no card".into(),
@@ -102,6 +117,11 @@ pub fn usable(index: u32) -> Result<DeviceInfo, String> {
     Ok(device.clone())
 }
 
+/// 13 of `13.0`. Drivers accept what any compiler of their own major version makes.
+fn major(version: &str) -> i32 {
+    version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0)
+}
+
 impl Cuda {
     /// Opens the card of that number.
     ///
@@ -109,7 +129,7 @@ impl Cuda {
     /// [`Error::Device`](crate::Error::Device) with what is missing and what helps.
     pub fn open(index: u32) -> Result<Self> {
         let label = if index == 0 { "cuda".into() } else { format!("cuda:{index}") };
-        let info = usable(index).map_err(|reason| Failure::without_code(&label, reason))?;
+        let info = usable(index).map_err(|reason| error::unusable(&label, reason))?;
         Self::new(label, info, None)
     }
 
@@ -120,14 +140,14 @@ impl Cuda {
     /// [`Error::Device`](crate::Error::Device) if its library is not found or this program has no kernels.
     pub fn software() -> Result<Self> {
         const LABEL: &str = "software";
-        let unusable = |reason: String| Failure::without_code(LABEL, reason);
+        let unusable = |reason: String| error::unusable(LABEL, reason);
         let device = SoftwareDevice::load().map_err(|error| unusable(error.to_string()))?;
         let info = usable(0).map_err(unusable)?;
         Self::new(LABEL.into(), info, Some(device))
     }
 
     fn new(label: String, info: DeviceInfo, software: Option<SoftwareDevice>) -> Result<Self> {
-        let failed = |error| Failure::new(&label, "opening the device", error);
+        let failed = |error| error::failure(&label, "opening the device", error);
         let context = CudaContext::new(info.index as usize).map_err(failed)?;
         // SAFETY: there is one stream, on which everything happens in order, so no buffer needs events of
         // its own. They would break the recording of graphs, too.
@@ -142,6 +162,7 @@ impl Cuda {
             rung: Rung::Tiled,
             workspace: Mutex::new(Workspace::default()),
             timeline: Timeline::default(),
+            allocations: AtomicUsize::new(0),
             software,
         })
     }

@@ -174,7 +174,7 @@ impl Cuda {
         // SAFETY: (unsigned*, const float*, int); any number of blocks covers the tensor.
         unsafe { launch.blocks([blocks, 1, 1], [THREADS, 1])? };
         let count = self.stream.clone_dtoh(&count);
-        let count = count.map_err(|e| self.failed("reading a count".into(), e))?;
+        let count = count.map_err(|e| self.failed("reading a count", e))?;
         Ok(count[0] as usize)
     }
 
@@ -216,7 +216,7 @@ impl Cuda {
                     .and_then(|()| self.stream.memcpy_htod(&here, &mut batch.indices))
             }
         };
-        sent.map_err(|e| self.failed(format!("sending the batch {}", p.shape), e))?;
+        sent.map_err(|e| self.failed(&format!("sending the batch {}", p.shape), e))?;
         let pixels = match set {
             Bytes::Device(bytes) => bytes,
             Bytes::Host(_) => &batch.images,

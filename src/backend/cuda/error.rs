@@ -3,21 +3,22 @@
 use crate::error::Error;
 use cudarc::driver::DriverError;
 use cudarc::driver::sys::CUresult;
+use std::fmt::Display;
 
-/// Makes [`Error::Device`]s.
-pub struct Failure;
+/// A failed driver call; `doing` is what was attempted: "conv_forward_wide on …".
+pub fn failure(device: &str, doing: impl AsRef<str>, error: DriverError) -> Error {
+    let advice = advice(error.0).map(|advice| format!(": {advice}")).unwrap_or_default();
+    unusable(device, format!("{}: {}{advice}", doing.as_ref(), name(error)))
+}
 
-impl Failure {
-    /// `doing` is what was attempted: "launching conv_forward_wide on …".
-    pub fn new(device: &str, doing: impl AsRef<str>, error: DriverError) -> Error {
-        let advice = advice(error.0).map(|advice| format!(": {advice}")).unwrap_or_default();
-        Self::without_code(device, format!("{}: {}{advice}", doing.as_ref(), name(error)))
-    }
+/// The same with what the software device's sanitizer found, which says more than any advice.
+pub fn found(device: &str, doing: &str, error: DriverError, finding: impl Display) -> Error {
+    unusable(device, format!("{doing}: {}; the last checkpoint is kept\n{finding}", name(error)))
+}
 
-    /// A failure that no driver call reported.
-    pub fn without_code(device: &str, reason: impl Into<String>) -> Error {
-        Error::Device { device: device.to_owned(), reason: reason.into() }
-    }
+/// A failure that no driver call reported.
+pub fn unusable(device: &str, reason: impl Into<String>) -> Error {
+    Error::Device { device: device.to_owned(), reason: reason.into() }
 }
 
 /// `CUDA_ERROR_OUT_OF_MEMORY (2)`.

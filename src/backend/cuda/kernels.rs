@@ -1,6 +1,6 @@
 //! Every kernel by name, loaded when it is first launched.
 
-use super::error::Failure;
+use super::error;
 use super::image;
 use crate::error::Result;
 use cudarc::driver::{CudaContext, CudaFunction, CudaModule};
@@ -113,7 +113,7 @@ impl Kernels {
         if let Some(function) = cell.get() {
             return Ok(function);
         }
-        let failed = |error| Failure::new(device, format!("loading {}", kernel.name()), error);
+        let failed = |error| error::failure(device, format!("loading {}", kernel.name()), error);
         let function = self.module(device, kernel)?.load_function(kernel.name()).map_err(failed)?;
         Ok(cell.get_or_init(|| function))
     }
@@ -127,12 +127,12 @@ impl Kernels {
         }
         let image = image::image(file)?.ok_or_else(|| {
             let reason = image::missing().unwrap_or("the kernel's file was not compiled");
-            Failure::without_code(device, format!("loading {}: {reason}", kernel.name()))
+            error::unusable(device, format!("loading {}: {reason}", kernel.name()))
         })?;
         let module = self
             .context
             .load_module(Ptx::from_binary(image))
-            .map_err(|error| Failure::new(device, format!("loading kernels/{file}.cu"), error))?;
+            .map_err(|error| error::failure(device, format!("loading kernels/{file}.cu"), error))?;
         modules.insert(file, module.clone());
         Ok(module)
     }

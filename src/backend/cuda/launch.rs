@@ -1,7 +1,7 @@
 //! One launch: its arguments, its geometry, and what is said if it fails.
 
 use super::Cuda;
-use super::error::Failure;
+use super::error;
 use super::kernels::Kernel;
 use super::profile::Timed;
 use crate::error::Result;
@@ -69,7 +69,7 @@ impl<'a> Launch<'a> {
                 "{} on {on}: a grid of {grid:?} blocks is too large; lower --batch-size",
                 kernel.name()
             );
-            return Err(Failure::without_code(&cuda.name, reason));
+            return Err(error::unusable(&cuda.name, reason));
         }
         let [x, y, z] = grid.map(|blocks| blocks as u32);
         let config = LaunchConfig {
@@ -82,12 +82,8 @@ impl<'a> Launch<'a> {
         }
         // SAFETY: as the caller vouches; the function belongs to the stream's context.
         let events = unsafe { arguments.launch(config) }.map_err(|driver| {
-            let doing = format!(
-                "{} on {on}, grid {grid:?}, block {block:?}{}",
-                kernel.name(),
-                cuda.findings()
-            );
-            Failure::new(&cuda.name, doing, driver)
+            let doing = format!("{} on {on}, grid {grid:?}, block {block:?}", kernel.name());
+            cuda.failed(&doing, driver)
         })?;
         if let Some((start, end)) = events {
             cuda.timeline.push(Timed { kernel: *kernel, start, end });

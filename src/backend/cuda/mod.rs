@@ -45,13 +45,14 @@ use crate::error::{Error, Result};
 use crate::shape::{ConvGeometry, TensorShape};
 use batch_norm::NONE;
 pub use buffer::{Buffer, Bytes};
-use cudarc::driver::{CudaContext, CudaSlice, CudaStream, DeviceRepr};
+use cudarc::driver::{CudaContext, CudaSlice, CudaStream, DeviceRepr, DriverError};
 use device::DeviceInfo;
 use elementwise::ActivationArg;
 pub use kernels::Kernel;
 use kernels::Kernels;
 use profile::Timeline;
 use softgpu::client::SoftwareDevice;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use workspace::Workspace;
 
@@ -83,6 +84,7 @@ pub struct Cuda {
     rung: Rung,
     workspace: Mutex<Workspace>,
     timeline: Timeline,
+    allocations: AtomicUsize,
     software: Option<SoftwareDevice>,
 }
 
@@ -102,12 +104,17 @@ impl Cuda {
         self.software.as_ref()
     }
 
+    /// How many allocations have been made so far. A training step makes none once the first is done.
+    pub fn allocations(&self) -> usize {
+        self.allocations.load(Relaxed)
+    }
+
     /// Waits until everything launched so far is done.
     ///
     /// # Errors
     /// [`Error::Device`] if a kernel has failed.
     pub fn synchronize(&self) -> Result<()> {
-        self.stream.synchronize().map_err(|e| self.failed("waiting for the kernels".into(), e))
+        self.stream.synchronize().map_err(|e| self.failed("waiting for the kernels", e))
     }
 
     /// Held while the kernels of an op are launched, so that two threads' ops do not mix.
@@ -116,12 +123,13 @@ impl Cuda {
         self.workspace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the software device's sanitizer has found, to be put behind an error.
-    fn findings(&self) -> String {
-        let Some(Ok(findings)) = self.software.as_ref().map(SoftwareDevice::findings) else {
-            return String::new();
-        };
-        findings.last().map(|finding| format!("; {finding}")).unwrap_or_default()
+    /// A failure of the driver while `doing`, with what the software device's sanitizer found.
+    fn failed(&self, doing: &str, error: DriverError) -> Error {
+        let findings = self.software.as_ref().map(SoftwareDevice::findings);
+        match findings.and_then(|findings| findings.ok()?.pop()) {
+            Some(finding) => error::found(&self.name, doing, error, finding),
+            None => error::failure(&self.name, doing, error),
+        }
     }
 }
 
@@ -136,6 +144,10 @@ impl Backend for Cuda {
             self.name,
             *memory_bytes as f64 / f64::from(1 << 30)
         )
+    }
+
+    fn is_asynchronous(&self) -> bool {
+        true
     }
 
     fn alloc(&self, shape: TensorShape) -> Result<Buffer> {
@@ -177,7 +189,7 @@ impl Backend for Cuda {
     fn copy(&self, dst: &mut Buffer, src: &Buffer) -> Result<()> {
         expect("copy", "the source", src, dst.shape)?;
         let copied = self.stream.memcpy_dtod(&src.data, &mut dst.data);
-        copied.map_err(|e| self.failed(format!("copying a tensor of shape {}", src.shape), e))
+        copied.map_err(|e| self.failed(&format!("copying a tensor of shape {}", src.shape), e))
     }
 
     fn upload_bytes(&self, images: &[u8]) -> Result<Bytes> {

@@ -1,7 +1,7 @@
 //! How long each kernel takes on hardware: a pair of events around every launch, while somebody asks.
 
 use super::Cuda;
-use super::error::Failure;
+use super::error;
 use super::kernels::Kernel;
 use crate::error::Result;
 use cudarc::driver::CudaEvent;
@@ -50,7 +50,8 @@ impl Cuda {
     pub fn stop_timing(&self) -> Result<Vec<(Kernel, f32)>> {
         let launches = self.timeline.set(None).unwrap_or_default();
         let milliseconds = |timed: &Timed| {
-            let failed = |e| Failure::new(&self.name, format!("timing {}", timed.kernel.name()), e);
+            let failed =
+                |e| error::failure(&self.name, format!("timing {}", timed.kernel.name()), e);
             Ok((timed.kernel, timed.start.elapsed_ms(&timed.end).map_err(failed)?))
         };
         launches.iter().map(milliseconds).collect()

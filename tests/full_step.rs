@@ -1,0 +1,85 @@
+//! One whole training step of the published network (batch 128, 64×64×3, nz 100, ngf = ndf = 64): CUDA
+//! kernels against the CPU engine. On the software device this takes minutes.
+
+#[path = "support/cuda.rs"]
+mod device;
+
+use dermaglyph::backend::ops::{Adam, Ema};
+use dermaglyph::backend::{Backend, Cpu};
+use dermaglyph::model::ModelConfig;
+use dermaglyph::rng::{Sequence, Stream};
+use dermaglyph::train::{Gan, Hyper, Losses};
+use std::time::Instant;
+
+const BATCH: usize = 128;
+
+fn hyper() -> Hyper {
+    Hyper {
+        model: ModelConfig { image_size: 64, channels: 3, nz: 100, ngf: 64, ndf: 64 },
+        batch_size: BATCH,
+        adam: Adam { lr: 2e-4, beta1: 0.5, beta2: 0.999, eps: 1e-8 },
+        ema: Ema { decay: 0.999 },
+        seed: 20_261_127,
+        check_every_pass: false,
+    }
+}
+
+/// Named tensors after one step from the seed's weights on the same images.
+type State = Vec<(String, Vec<f64>)>;
+
+/// The losses, the gradients, and the state of one step.
+fn one_step<B: Backend>(backend: B) -> (Losses, State, State) {
+    let started = Instant::now();
+    let mut gan = Gan::new(backend, hyper()).unwrap();
+    let mut numbers = Sequence::new(5, Stream::Init, 9, 0);
+    let reals: Vec<f32> =
+        (0..BATCH * 3 * 64 * 64).map(|_| numbers.range(-1.0, 0.7) as f32).collect();
+    gan.upload_reals(&reals).unwrap();
+    gan.step().unwrap();
+    let losses = gan.losses().unwrap();
+    let b = &gan.backend;
+    println!("{}: one step in {:.1} s", b.describe(), started.elapsed().as_secs_f64());
+    let mut gradients = State::new();
+    for (prefix, network, optimiser) in
+        [("G", &gan.generator, &gan.g_optimiser), ("D", &gan.discriminator, &gan.d_optimiser)]
+    {
+        let tensors = optimiser.grads.iter().flat_map(|g| g.tensors());
+        for (name, tensor) in network.param_names().iter().zip(tensors) {
+            gradients.push((format!("{prefix}.{name}"), b.snapshot(tensor).unwrap().to_f64()));
+        }
+    }
+    let state = gan.state().unwrap().into_iter().map(|t| (t.name, t.data.to_f64())).collect();
+    (losses, gradients, state)
+}
+
+/// ‖found − wanted‖/‖wanted‖; a NaN anywhere is an error.
+fn distance(name: &str, found: &[f64], wanted: &[f64]) -> f64 {
+    assert_eq!(found.len(), wanted.len(), "{name}");
+    let norm = wanted.iter().map(|w| w * w).sum::<f64>().sqrt();
+    let error = found.iter().zip(wanted).map(|(f, w)| (f - w).powi(2)).sum::<f64>().sqrt();
+    assert!(error.is_finite() && norm.is_finite() && norm > 0.0, "{name}: {error} of {norm}");
+    error / norm
+}
+
+#[test]
+fn a_full_size_step_is_the_cpus() {
+    let (wanted, wanted_gradients, wanted_state) = one_step(Cpu::new(None).unwrap());
+    let (found, gradients, state) = one_step(device::cuda());
+    for (name, found, wanted) in [
+        ("loss of D on reals", found.d_real, wanted.d_real),
+        ("loss of D on fakes", found.d_fake, wanted.d_fake),
+        ("loss of G", found.g, wanted.g),
+        ("D(x)", found.d_x, wanted.d_x),
+        ("D(G(z)) before", found.d_g_z1, wanted.d_g_z1),
+        ("D(G(z)) after", found.d_g_z2, wanted.d_g_z2),
+    ] {
+        println!("{name}: {found} against {wanted}");
+        assert!((found - wanted).abs() <= 2e-4 * wanted.abs(), "{name}: {found} against {wanted}");
+    }
+    for ((name, found), (_, wanted)) in gradients.iter().zip(&wanted_gradients) {
+        println!("gradient {name}: {:.1e}", distance(name, found, wanted));
+    }
+    for ((name, found), (_, wanted)) in state.iter().zip(&wanted_state) {
+        println!("{name}: {:.1e}", distance(name, found, wanted));
+    }
+}

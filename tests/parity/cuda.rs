@@ -1,0 +1,79 @@
+//! What the CUDA engine promises beyond the ops themselves.
+
+use crate::compare::random;
+use crate::device::cuda;
+use dermaglyph::backend::cuda::{Bytes, Rung};
+use dermaglyph::backend::ops::Gather;
+use dermaglyph::backend::{Backend, Cuda};
+use dermaglyph::model::ModelConfig;
+use dermaglyph::shape::{ConvGeometry, Nchw, TensorShape};
+use dermaglyph::train::{Gan, Hyper};
+
+fn tensor(b: &Cuda, shape: TensorShape, seed: u64) -> <Cuda as Backend>::Buffer {
+    let mut buffer = b.alloc(shape).unwrap();
+    b.upload(&mut buffer, &random(shape.len(), seed)).unwrap();
+    buffer
+}
+
+fn bits(b: &Cuda, buffer: &<Cuda as Backend>::Buffer) -> Vec<u64> {
+    b.snapshot(buffer).unwrap().to_f64().into_iter().map(f64::to_bits).collect()
+}
+
+#[test]
+fn images_in_the_hosts_memory_make_the_same_batch() {
+    let b = cuda();
+    let shape = Nchw::new(5, 3, 6, 7);
+    let bytes: Vec<u8> = (0..11 * shape.image_len()).map(|i| (i * 37 % 251) as u8).collect();
+    let indices = [10, 0, 7, 7, 3];
+    let mut batches = [Bytes::Host(bytes.clone()), b.upload_bytes(&bytes).unwrap()].map(|set| {
+        let mut y = b.alloc(TensorShape::Image(shape)).unwrap();
+        b.fill(&mut y, f32::NAN).unwrap();
+        b.gather(Gather { shape }, &mut y, &set, &indices).unwrap();
+        bits(&b, &y)
+    });
+    assert!(!batches[0].iter().any(|&v| f64::from_bits(v).is_nan()));
+    let host = std::mem::take(&mut batches[0]);
+    assert_eq!(host, batches[1]);
+}
+
+/// A sum of eleven thousand positions is cut into parts; how often it runs must not matter.
+#[test]
+fn a_split_weight_gradient_has_the_same_bits_every_time() {
+    let b = cuda();
+    for channels in [8, 3] {
+        let g = ConvGeometry::conv(Nchw::new(11, channels, 64, 64), 12, [4; 2], [2; 2], [1; 2])
+            .unwrap();
+        let (x, dy) =
+            (tensor(&b, TensorShape::Image(g.x), 1), tensor(&b, TensorShape::Image(g.y), 2));
+        let run = || {
+            let mut dw = tensor(&b, g.filter(), 3);
+            b.conv_backward_weights(g, &mut dw, &x, &dy).unwrap();
+            bits(&b, &dw)
+        };
+        let first = run();
+        assert!((0..3).all(|_| run() == first), "{g}");
+    }
+}
+
+#[test]
+fn a_step_after_the_first_allocates_nothing() {
+    let hyper = Hyper {
+        model: ModelConfig { image_size: 32, channels: 1, nz: 8, ngf: 8, ndf: 8 },
+        batch_size: 5,
+        adam: dermaglyph::backend::ops::Adam { lr: 2e-4, beta1: 0.5, beta2: 0.999, eps: 1e-8 },
+        ema: dermaglyph::backend::ops::Ema { decay: 0.99 },
+        seed: 3,
+        check_every_pass: false,
+    };
+    for rung in [Rung::Plain, Rung::Tiled] {
+        let mut gan = Gan::new(cuda().with_rung(rung), hyper).unwrap();
+        gan.upload_reals(&random(5 * 32 * 32, 1)).unwrap();
+        gan.step().unwrap();
+        let allocations = gan.backend.allocations();
+        for _ in 0..3 {
+            gan.step().unwrap();
+        }
+        assert_eq!(gan.backend.allocations(), allocations, "{rung:?}");
+        assert!(allocations > 50, "the network's tensors were counted");
+    }
+}
