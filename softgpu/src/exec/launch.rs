@@ -108,6 +108,14 @@ impl Worker {
         }
     }
 
+    /// Takes back one count of an instruction by these lanes, which are to come to it again.
+    pub fn uncount(&mut self, pc: usize, mask: u32) {
+        if let (Some(executed), Some(lanes)) = (self.executed.get_mut(pc), self.lanes.get_mut(pc)) {
+            *executed -= 1;
+            *lanes -= u64::from(mask.count_ones());
+        }
+    }
+
     /// Keeps what a thread prints, up to a bound: a loop that prints must not use up the memory.
     pub fn print(&mut self, text: &str) {
         if self.printed.len() > MOST_PRINTED {

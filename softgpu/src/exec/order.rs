@@ -13,6 +13,9 @@ pub const MANY: u32 = (1 << 30) - 1;
 /// each other what they have done.
 #[cold]
 pub fn note(warp: &mut Warp, access: Access, ordered: bool) {
+    if access != Access::Store {
+        warp.polled();
+    }
     let Some(order) = warp.launch.order.get(warp.block.index as usize) else { return };
     let released = ordered || order.load(Relaxed) & FENCED != 0;
     let released = if released && access != Access::Load { RELEASED } else { 0 };

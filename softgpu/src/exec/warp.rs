@@ -18,6 +18,9 @@ use super::shared::SharedMemory;
 use crate::launch::Dim3;
 use crate::sanitizer::{Finding, FindingKind, source_name};
 
+/// What an access that may wait for another thread takes of a turn, in instructions.
+const POLL: u64 = 1000;
+
 /// What happens after an instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
@@ -79,8 +82,9 @@ pub struct WarpState {
     /// Time (see `SharedMemory`) of the last synchronisation of the warp and of the block.
     pub warp_sync: u32,
     pub block_sync: u32,
-    /// Instructions executed.
+    /// Instructions executed, and their number at which the turn ends.
     pub steps: u64,
+    pub turn_end: u64,
 }
 
 impl WarpState {
@@ -100,6 +104,7 @@ impl WarpState {
             warp_sync: SharedMemory::START,
             block_sync: SharedMemory::START,
             steps: 0,
+            turn_end: 0,
         }
     }
 
@@ -196,7 +201,7 @@ pub enum Turn {
 impl Warp<'_> {
     /// Runs until the warp waits, is done, or has executed `slice` instructions.
     pub fn run(&mut self, slice: u64) -> Turn {
-        let turn_end = self.state.steps + slice;
+        self.state.turn_end = self.state.steps + slice;
         // A loop around a barrier never comes to the end of a turn.
         if self.is_overdue() {
             return Turn::Stop;
@@ -238,12 +243,18 @@ impl Warp<'_> {
                     if self.state.active == 0 && !self.state.choose(None) {
                         return self.park();
                     }
-                    if self.state.steps >= turn_end {
+                    if self.state.steps >= self.state.turn_end {
                         return self.end_turn();
                     }
                 }
             }
         }
+    }
+
+    /// An atomic or volatile access: perhaps one of many in a loop that waits for another thread. It
+    /// shortens the turn, so that whoever is waited for, in this warp or another, comes to run soon.
+    pub fn polled(&mut self) {
+        self.state.turn_end = self.state.turn_end.saturating_sub(POLL);
     }
 
     #[inline(always)]
@@ -309,6 +320,16 @@ impl Warp<'_> {
         let message = format!("lanes {:#010x} {what}, which will not come: {others}", stuck.lanes);
         self.found(kind, lane, message);
         Turn::Stop
+    }
+
+    /// Lanes have exited. Those that wait for a `.sync` mask look again whether it is complete; they come
+    /// to the instruction anew, so it is not counted for the time that they came in vain.
+    pub fn look_again(&mut self) {
+        for group in self.state.groups.iter_mut().filter(|group| group.wait == Wait::Sync) {
+            group.wait = Wait::Ready;
+            self.state.stop_at = self.state.stop_at.min(group.pc);
+            self.worker.uncount(group.pc, group.lanes);
+        }
     }
 
     fn line(&self, pc: usize) -> u32 {

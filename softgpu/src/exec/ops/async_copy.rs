@@ -4,8 +4,10 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::load_store::{accessor, check_shared, narrow_addresses, shared_hazard};
 use crate::exec::global::{self, Access};
+#[cfg(target_arch = "x86_64")]
+use crate::exec::inst::has_fast_path;
 use crate::exec::inst::{Inst, NONE};
-use crate::exec::regs::LANES;
+use crate::exec::regs::{FULL, LANES};
 use crate::exec::shared::Accessor;
 use crate::exec::warp::{Flow, Warp, lanes};
 use crate::memory::SECTOR;
@@ -14,6 +16,7 @@ use crate::sanitizer::FindingKind;
 /// `cp.async`. Operands: destination in shared memory, source, bytes of the source or NONE (the rest of
 /// the destination becomes zero), predicate that ignores the source or NONE. `imm`: bytes | offset of
 /// the destination << 8 | offset of the source << 32.
+#[inline(always)]
 pub fn copy(warp: &mut Warp, inst: &Inst, mask: u32) -> Flow {
     let bytes = (inst.imm & 0xFF) as u32;
     let (to_offset, from_offset) = (inst.imm << 32 >> 40, inst.imm >> 32);
@@ -32,18 +35,27 @@ pub fn copy(warp: &mut Warp, inst: &Inst, mask: u32) -> Flow {
         return Flow::Stop;
     }
     // Where some lanes copy less than the others, the one request is counted here, else on the way.
-    let counted = lanes(mask).any(|lane| sizes[lane] != bytes);
+    let mut short = 0;
+    for (lane, size) in sizes.iter().enumerate() {
+        short |= u32::from(*size != bytes) << lane;
+    }
+    let counted = short & mask != 0;
     if counted && count_partial(warp, &sources, &sizes, mask, bytes) == Flow::Stop {
         return Flow::Stop;
     }
     let mut words = [[0u32; 4]; LANES];
     // Lanes that read the same number of bytes go together, which is all of them but at an edge.
-    let mut left =
-        lanes(mask).filter(|&lane| sizes[lane] > 0).fold(0, |set, lane| set | 1u32 << lane);
+    let with = |wanted: u32| {
+        let mut set = 0;
+        for (lane, size) in sizes.iter().enumerate() {
+            set |= u32::from(*size == wanted) << lane;
+        }
+        set
+    };
+    let mut left = mask & !with(0);
     while left != 0 {
         let size = sizes[left.trailing_zeros() as usize];
-        let here =
-            lanes(left).filter(|&lane| sizes[lane] == size).fold(0, |set, lane| set | 1u32 << lane);
+        let here = left & with(size);
         left &= !here;
         // What is read and checked is the source's size, byte by byte where it is not the whole.
         let whole = size == bytes;
@@ -58,13 +70,17 @@ pub fn copy(warp: &mut Warp, inst: &Inst, mask: u32) -> Flow {
                 global::check_written(warp, &part, each);
                 global::check_races(warp, &part, each, Access::Load, false);
                 let allocation = &part.region.allocation;
-                for lane in lanes(part.mask) {
-                    if whole {
-                        for word in 0..bytes as usize / 4 {
-                            words[lane][word] =
-                                allocation.words()[part.offsets[lane] / 4 + word].load(Relaxed);
+                if whole {
+                    let all = allocation.words();
+                    for lane in lanes(part.mask) {
+                        let at = part.offsets[lane] / 4;
+                        let from = all.get(at..at + bytes as usize / 4).unwrap_or(&[]);
+                        for (word, from) in words[lane].iter_mut().zip(from) {
+                            *word = from.load(Relaxed);
                         }
-                    } else {
+                    }
+                } else {
+                    for lane in lanes(part.mask) {
                         let byte = u32::from(allocation.byte(part.offsets[lane]));
                         words[lane][step as usize / 4] |= byte << (step % 4 * 8);
                     }
@@ -76,7 +92,8 @@ pub fn copy(warp: &mut Warp, inst: &Inst, mask: u32) -> Flow {
             }
         }
     }
-    for lane in lanes(mask) {
+    let begun = begin_rows(warp, &targets, mask, bytes);
+    for lane in lanes(mask).skip(begun) {
         let by = accessor(warp, lane, false);
         if let Some(hazard) = warp.block.shared.begin_copy(targets[lane], bytes, by)
             && shared_hazard(warp, lane, targets[lane], Access::Store, hazard) == Flow::Stop
@@ -86,6 +103,17 @@ pub fn copy(warp: &mut Warp, inst: &Inst, mask: u32) -> Flow {
     }
     warp.state.copies.add(mask, targets, bytes as usize / 4, words);
     Flow::Next
+}
+
+/// Begins the copies of a whole warp as far as all is plainly in order; the number of lanes begun.
+fn begin_rows(warp: &mut Warp, targets: &[u32; LANES], mask: u32, bytes: u32) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if has_fast_path() && mask == FULL && bytes == 16 && warp.block.shared.by_words() {
+        let first = accessor(warp, 0, false);
+        // SAFETY: this CPU has AVX2.
+        return unsafe { warp.block.shared.begin_rows(targets, first) };
+    }
+    0
 }
 
 /// Counts a request whose lanes read `sizes` bytes each, and finds sources that are not aligned to the

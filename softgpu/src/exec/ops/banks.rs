@@ -32,7 +32,7 @@ impl Pattern {
 }
 
 /// Counts a request of `bytes` per lane at these addresses. `pattern` is theirs where all lanes take
-/// part and access at least a word.
+/// part and access at least a word. True when the lanes are known to have a bank each.
 #[inline(always)]
 pub fn count(
     traffic: &mut SharedTraffic,
@@ -40,12 +40,13 @@ pub fn count(
     mask: u32,
     bytes: u32,
     pattern: Option<&Pattern>,
-) {
+) -> bool {
     let parts = bytes.div_ceil(4);
     traffic.requests += 1;
     traffic.bytes += u64::from(bytes) * u64::from(mask.count_ones());
     let lanes = LANES as u32 / parts;
     let whole = ((1u64 << lanes) - 1) as u32;
+    let mut apart = true;
     for part in 0..parts {
         let mut here = mask >> (part * lanes) & whole;
         if here == 0 {
@@ -59,14 +60,34 @@ pub fn count(
             let others = here & !1;
             if next & others == others || same & others == others {
                 traffic.wavefronts += 1;
+                apart = false;
                 continue;
             }
             here &= !same | 1;
         }
-        let wavefronts = busiest(&addresses[(part * lanes) as usize..], here, parts);
+        let addresses = &addresses[(part * lanes) as usize..((part + 1) * lanes) as usize];
+        if groups(addresses, here, parts).count_ones() == here.count_ones() {
+            traffic.wavefronts += 1;
+            apart &= here == whole;
+            continue;
+        }
+        apart = false;
+        let wavefronts = busiest(addresses, here, parts);
         traffic.wavefronts += wavefronts;
         traffic.conflicts += wavefronts - 1;
     }
+    apart && parts == 1
+}
+
+/// The groups of `words` banks that the lanes in `mask` touch.
+#[inline(always)]
+fn groups(addresses: &[u32], mask: u32, words: u32) -> u32 {
+    let (last, shift) = (32 / words - 1, 2 + words.trailing_zeros());
+    let mut seen = 0;
+    for (lane, address) in addresses.iter().enumerate() {
+        seen |= (mask >> lane & 1) << (address >> shift & last);
+    }
+    seen
 }
 
 /// Different words in the busiest bank, of the lanes in `mask` with `words` words each. An access is

@@ -4,12 +4,13 @@
 //! of a matrix goes to lanes `4 r … 4 r + 3`, elements `2 t` and `2 t + 1` to lane `4 r + t`; with
 //! `.trans` the matrix is transposed first.
 
-use super::banks::{self, Pattern};
+use super::banks;
 use super::load_store::{accessor, check_shared, count_shared, narrow_addresses, shared_hazard};
 use crate::exec::global::Access;
 use crate::exec::inst::Inst;
+#[cfg(target_arch = "x86_64")]
+use crate::exec::inst::has_fast_path;
 use crate::exec::regs::{FULL, LANES};
-use crate::exec::shared::Accessor;
 use crate::exec::warp::{Flow, Warp};
 use crate::sanitizer::FindingKind;
 
@@ -36,46 +37,70 @@ pub fn load<const N: usize>(warp: &mut Warp, inst: &Inst, mask: u32) -> Flow {
     if check_shared(warp, &addresses, rows, 16, Access::Load) == Flow::Stop {
         return Flow::Stop;
     }
-    let pattern = (N == 4).then(|| Pattern::new(&addresses, 16));
-    banks::count(&mut warp.worker.tally.matrix_loads, &addresses, rows, 16, pattern.as_ref());
-    let first = accessor(warp, 0, false);
-    let by_words = warp.block.shared.by_words();
-    for matrix in 0..N {
-        let mut rows = [[0u32; 4]; 8];
-        for (row, out) in rows.iter_mut().enumerate() {
-            let lane = 8 * matrix + row;
-            let by = Accessor { thread: first.thread + lane as u32, ..first };
-            let shared = &mut warp.block.shared;
-            // One thread reads the row on behalf of four: the one that gave the address.
-            let mut found = None;
-            let calm: Option<[u32; 4]> =
-                if by_words { shared.read_words(addresses[lane], false, by) } else { None };
-            *out = calm.unwrap_or_else(|| {
-                std::array::from_fn(|t| {
-                    let (word, hazard) = shared.load(addresses[lane] + 4 * t as u32, 4, by);
-                    found = found.or(hazard);
-                    word
-                })
-            });
-            if let Some(hazard) = found
-                && shared_hazard(warp, lane, addresses[lane], Access::Load, hazard) == Flow::Stop
-            {
-                return Flow::Stop;
-            }
+    banks::count(&mut warp.worker.tally.matrix_loads, &addresses, rows, 16, None);
+    for (matrix, rows) in addresses.as_chunks::<8>().0[..N].iter().enumerate() {
+        let mut out = [0u32; LANES];
+        if read_matrix(warp, matrix, rows, &mut out) == Flow::Stop {
+            return Flow::Stop;
         }
-        let element =
-            |row: usize, column: usize| rows[row][column / 2] >> (16 * (column % 2)) & 0xFFFF;
-        let out: [u32; LANES] = std::array::from_fn(|lane| {
-            let (row, t) = (lane / 4, lane % 4);
-            if inst.wide & TRANSPOSED == 0 {
-                rows[row][t]
-            } else {
-                element(2 * t, row) | element(2 * t + 1, row) << 16
-            }
-        });
+        if inst.wide & TRANSPOSED != 0 {
+            out = transposed(&out);
+        }
         warp.regs.write(inst.ops[matrix], mask, &out);
     }
     Flow::Next
+}
+
+/// The words of matrix number `matrix`, row after row: words 4 r … 4 r + 3 are row `r`, which is how the
+/// lanes get them.
+#[inline(always)]
+fn read_matrix(warp: &mut Warp, matrix: usize, rows: &[u32; 8], out: &mut [u32; LANES]) -> Flow {
+    #[cfg(target_arch = "x86_64")]
+    if has_fast_path() && warp.block.shared.by_words() {
+        let first = accessor(warp, 8 * matrix, false);
+        // SAFETY: this CPU has AVX2.
+        if unsafe { warp.block.shared.read_matrix(rows, first, out) } {
+            return Flow::Next;
+        }
+    }
+    for (row, (&address, out)) in rows.iter().zip(out.as_chunks_mut::<4>().0).enumerate() {
+        // One thread reads the row on behalf of four: the one that gave the address.
+        let lane = 8 * matrix + row;
+        let by = accessor(warp, lane, false);
+        let shared = &mut warp.block.shared;
+        if shared.by_words()
+            && let Some(words) = shared.read_words(address, false, by)
+        {
+            *out = words;
+            continue;
+        }
+        let mut found = None;
+        *out = [0, 4, 8, 12].map(|offset| {
+            let (word, hazard) = shared.load(address + offset, 4, by);
+            found = found.or(hazard);
+            word
+        });
+        if let Some(hazard) = found
+            && shared_hazard(warp, lane, address, Access::Load, hazard) == Flow::Stop
+        {
+            return Flow::Stop;
+        }
+    }
+    Flow::Next
+}
+
+/// An 8×8 matrix of 16-bit elements, two in a word, with rows and columns exchanged.
+#[inline(always)]
+fn transposed(words: &[u32; LANES]) -> [u32; LANES] {
+    let mut out = [0; LANES];
+    for (lane, out) in out.iter_mut().enumerate() {
+        let (row, t) = (lane / 4, lane % 4);
+        // Rows 2t and 2t + 1 of column `row`.
+        let (low, high) = (words[8 * t + row / 2], words[8 * t + 4 + row / 2]);
+        let shift = 16 * (row % 2);
+        *out = low >> shift & 0xFFFF | high >> shift << 16;
+    }
+    out
 }
 
 /// `stmatrix`. Operands: the address, N sources.

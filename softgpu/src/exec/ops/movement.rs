@@ -168,6 +168,25 @@ pub fn pack_32(warp: &mut Warp, inst: &Inst, mask: u32) -> Flow {
     Flow::Next
 }
 
+/// `mov.b16 d, {a, b}` of 8-bit registers.
+pub fn pack_16(warp: &mut Warp, inst: &Inst, mask: u32) -> Flow {
+    let (low, high) = (warp.regs.read::<u32>(inst.ops[1]), warp.regs.read::<u32>(inst.ops[2]));
+    let out: [u32; LANES] = std::array::from_fn(|l| low[l] & 0xFF | (high[l] & 0xFF) << 8);
+    warp.regs.write(inst.ops[0], mask, &out);
+    Flow::Next
+}
+
+/// `mov.b16 {d, e}, a` into 8-bit registers; either may be `_`.
+pub fn unpack_16(warp: &mut Warp, inst: &Inst, mask: u32) -> Flow {
+    let whole = warp.regs.read::<u32>(inst.ops[2]);
+    for (part, shift) in [(0, 0), (1, 8)] {
+        if inst.ops[part] != NONE {
+            warp.regs.write(inst.ops[part], mask, &whole.map(|w| w >> shift & 0xFF));
+        }
+    }
+    Flow::Next
+}
+
 /// `mov.b32 {d, e}, a` into 16-bit registers; either may be `_`.
 pub fn unpack_32(warp: &mut Warp, inst: &Inst, mask: u32) -> Flow {
     let whole = warp.regs.read::<u32>(inst.ops[2]);

@@ -3,14 +3,13 @@
 use super::super::draft::{Passing, Ref};
 use super::super::flatten::Builder;
 use super::super::scope::Spot;
-use super::control::predicate;
 use super::warp::operands;
-use super::{Address, Words, draft, invalid, unsupported, window};
+use super::{Address, Words, async_copy, atomic, draft, invalid, unsupported};
 use crate::error::LoadError;
-use crate::exec::inst::{Action, Class, Ty, WarpFn};
-use crate::exec::ops::atomic::{self, Op};
+use crate::exec::inst::{Action, Class, Ty};
 use crate::exec::ops::load_store::{self, Target, flags};
-use crate::exec::ops::{async_copy, movement};
+use crate::exec::ops::movement;
+use crate::memory::{LOCAL_WINDOW, SHARED_WINDOW};
 use crate::ptx::ast::{Instruction, Operand, Type};
 
 /// False when the opcode is not of this family.
@@ -18,9 +17,9 @@ pub fn select(builder: &mut Builder, instruction: &Instruction) -> Result<bool, 
     match instruction.opcode.as_str() {
         "ld" | "ldu" => load(builder, instruction)?,
         "st" => store(builder, instruction)?,
-        "atom" | "red" => atomic_operation(builder, instruction)?,
+        "atom" | "red" => atomic::select(builder, instruction)?,
         "cvta" => convert_address(builder, instruction)?,
-        "cp" => async_copies(builder, instruction)?,
+        "cp" => async_copy::select(builder, instruction)?,
         _ => return Ok(false),
     }
     Ok(true)
@@ -243,108 +242,6 @@ fn store(builder: &mut Builder, instruction: &Instruction) -> Result<(), LoadErr
     Ok(())
 }
 
-fn atomic_operation(builder: &mut Builder, instruction: &Instruction) -> Result<(), LoadError> {
-    let mut words = Words::new(instruction);
-    let shared = words.take("shared") || words.take("shared::cta");
-    let global = words.take("global");
-    let ordered = words.find(|word| match word {
-        "relaxed" => Some(0),
-        "acquire" | "release" | "acq_rel" => Some(flags::ORDERED),
-        _ => None,
-    });
-    words.find(|word| matches!(word, "cta" | "cluster" | "gpu" | "sys").then_some(()));
-    words.take("noftz");
-    let name = words.find(|word| {
-        let known = ["exch", "cas", "and", "or", "xor", "add", "inc", "dec", "min", "max"];
-        known.into_iter().find(|known| *known == word)
-    });
-    let name = name.ok_or_else(|| unsupported(instruction, "without an operation known here"))?;
-    let ty = words.ty()?;
-    words.done()?;
-    let op = operation(name, ty)
-        .ok_or_else(|| unsupported(instruction, "this operation on this type"))?;
-    let size = ty.bytes() as u32;
-    let (target, run): (Target, WarpFn) = match (shared, global) {
-        (true, false) => (Target::Shared, |w, i, m| atomic::atomic(w, i, m, Target::Shared)),
-        (false, true) => (Target::Global, |w, i, m| atomic::atomic(w, i, m, Target::Global)),
-        _ => (Target::Generic, |w, i, m| atomic::atomic(w, i, m, Target::Generic)),
-    };
-    if target != Target::Global {
-        builder.shared_granule = builder.shared_granule.min(size);
-    }
-    if target != Target::Shared {
-        builder.global_granule = builder.global_granule.min(size);
-    }
-    let returns = instruction.opcode == "atom";
-    let (result, rest) = match (returns, instruction.operands.split_first()) {
-        (true, Some((first, rest))) => (Some(first), rest),
-        _ => (None, instruction.operands.as_slice()),
-    };
-    let wanted = if op == Op::CompareSwap { 3 } else { 2 };
-    if rest.len() != wanted {
-        return Err(invalid(instruction, format!("{} operands, {wanted} wanted", rest.len())));
-    }
-    let address = builder.address(instruction, &rest[0])?;
-    let kind = match ty {
-        Type::F32 => Ty::F32,
-        Type::F64 => Ty::F64,
-        _ if size == 8 => Ty::D,
-        _ => Ty::W,
-    };
-    let (base, flag) = base(instruction, target, &address)?;
-    let offset = i32::try_from(address.offset)
-        .map_err(|_| invalid(instruction, "an offset of more than 32 bits"))?;
-    let mut sources = vec![base];
-    for operand in &rest[1..] {
-        sources.push(builder.source(instruction, operand, kind)?);
-    }
-    if sources.len() == 2 {
-        sources.push(Ref::None);
-    }
-    let mut out = draft(builder, instruction, Action::Warp(run), Class::Atomic)?;
-    out.results = vec![match result {
-        Some(result) => builder.optional_result(instruction, result, kind)?,
-        None => Ref::None,
-    }];
-    out.sources = sources;
-    out.imm = atomic::pack(offset, op, size);
-    out.passing = Passing::InPlace(flag | ordered.unwrap_or(0));
-    builder.push(out);
-    Ok(())
-}
-
-fn operation(name: &str, ty: Type) -> Option<Op> {
-    use Type::*;
-    let bits32 = matches!(ty, B32 | U32 | S32);
-    let bits = bits32 || matches!(ty, B64 | U64 | S64);
-    let unsigned = matches!(ty, U32 | U64);
-    let signed = matches!(ty, S32 | S64);
-    Some(match name {
-        "exch" if bits => Op::Exchange,
-        "cas" if bits || ty == B16 => Op::CompareSwap,
-        "and" if bits => Op::And,
-        "or" if bits => Op::Or,
-        "xor" if bits => Op::Xor,
-        "add" => match ty {
-            U32 | S32 | U64 | S64 => Op::Add,
-            F32 => Op::AddF32,
-            F64 => Op::AddF64,
-            F16x2 => Op::AddF16x2,
-            Bf16x2 => Op::AddBf16x2,
-            F16 => Op::AddF16,
-            Bf16 => Op::AddBf16,
-            _ => return None,
-        },
-        "inc" if ty == U32 => Op::Inc,
-        "dec" if ty == U32 => Op::Dec,
-        "min" if unsigned => Op::MinU,
-        "max" if unsigned => Op::MaxU,
-        "min" if signed => Op::MinS,
-        "max" if signed => Op::MaxS,
-        _ => return None,
-    })
-}
-
 fn convert_address(builder: &mut Builder, instruction: &Instruction) -> Result<(), LoadError> {
     let mut words = Words::new(instruction);
     let to = words.take("to");
@@ -381,78 +278,12 @@ fn convert_address(builder: &mut Builder, instruction: &Instruction) -> Result<(
     Ok(())
 }
 
-/// cp.async and its groups.
-fn async_copies(builder: &mut Builder, instruction: &Instruction) -> Result<(), LoadError> {
-    let mut words = Words::new(instruction);
-    if !words.take("async") {
-        return Err(unsupported(instruction, "cp without .async"));
-    }
-    if words.take("commit_group") {
-        words.done()?;
-        let out = draft(builder, instruction, Action::Warp(async_copy::commit), Class::AsyncCopy)?;
-        builder.push(out);
-        return Ok(());
-    }
-    let group = words.take("wait_group");
-    if group || words.take("wait_all") {
-        words.done()?;
-        let mut out =
-            draft(builder, instruction, Action::Warp(async_copy::wait), Class::AsyncCopy)?;
-        out.imm = match instruction.operands.as_slice() {
-            [Operand::Int(pending)] if group => *pending as u32 as i64,
-            [] if !group => -1,
-            _ => return Err(invalid(instruction, "operands that do not belong here")),
-        };
-        builder.push(out);
-        return Ok(());
-    }
-    let cached = words.take("ca");
-    let streamed = words.take("cg");
-    let shared = words.take("shared") || words.take("shared::cta");
-    let global = words.take("global");
-    words.find(|word| matches!(word, "L2::64B" | "L2::128B" | "L2::256B").then_some(()));
-    words.done()?;
-    if cached == streamed || !shared || !global {
-        return Err(unsupported(instruction, "known as cp.async.{ca,cg}.shared.global"));
-    }
-    let given = instruction.operands.as_slice();
-    let [to, from, Operand::Int(bytes), rest @ ..] = given else {
-        return Err(invalid(
-            instruction,
-            "operands are [destination], [source], bytes{, source bytes}",
-        ));
-    };
-    let allowed: &[u64] = if streamed { &[16] } else { &[4, 8, 16] };
-    if !allowed.contains(bytes) {
-        return Err(invalid(
-            instruction,
-            format!("copies of {bytes} bytes; {allowed:?} are allowed"),
-        ));
-    }
-    let (to, from) = (builder.address(instruction, to)?, builder.address(instruction, from)?);
-    let (target, flag) = base(instruction, Target::Shared, &to)?;
-    let (source, _) = base(instruction, Target::Global, &from)?;
-    let (mut size, mut ignore) = (Ref::None, Ref::None);
-    match rest {
-        [] => {}
-        [operand @ (Operand::Name(name) | Operand::Not(name))] if builder.is_predicate(name) => {
-            let (pred, negated) = predicate(builder, instruction, operand)?;
-            if negated {
-                return Err(unsupported(instruction, "a negated ignore-src predicate"));
-            }
-            ignore = pred;
-        }
-        [operand] => size = builder.source(instruction, operand, Ty::W)?,
-        _ => return Err(invalid(instruction, "too many operands")),
-    }
-    let fits = |offset: i64, bits: u32| offset >= -(1 << (bits - 1)) && offset < 1 << (bits - 1);
-    if !fits(to.offset, 24) || !fits(from.offset, 32) {
-        return Err(unsupported(instruction, "an offset of this size"));
-    }
-    let mut out = draft(builder, instruction, Action::Warp(async_copy::copy), Class::AsyncCopy)?;
-    out.sources = vec![target, source, size, ignore];
-    out.imm = from.offset << 32 | (to.offset & 0xFF_FFFF) << 8 | *bytes as i64;
-    out.passing = Passing::InPlace(flag);
-    builder.push(out);
-    Ok(())
+/// Offset of a window of generic addresses, for `cvta`.
+fn window(space: &str) -> Option<i64> {
+    Some(match space {
+        "shared" | "shared::cta" => SHARED_WINDOW as i64,
+        "local" => LOCAL_WINDOW as i64,
+        "global" | "const" => 0,
+        _ => return None,
+    })
 }

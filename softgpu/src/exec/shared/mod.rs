@@ -16,7 +16,15 @@
 //! one's time lies before the last block barrier of the later one's warp, or in the same warp before
 //! that warp's last warp barrier. Otherwise they race.
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
+mod placed;
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
+
+use placed::Placed;
 
 const WRITTEN: u32 = 1;
 const PENDING: u32 = 2;
@@ -31,9 +39,9 @@ const GAP: u32 = 0xFFFF << TIME;
 
 /// Shared memory of the block that runs.
 pub struct SharedMemory {
-    words: Vec<u32>,
-    writes: Vec<u32>,
-    reads: Vec<u32>,
+    words: Placed,
+    writes: Placed,
+    reads: Placed,
     bytes: u32,
     /// Binary logarithm of the bytes of a granule.
     shift: u32,
@@ -72,9 +80,10 @@ impl SharedMemory {
         let words = bytes.div_ceil(4) as usize;
         let granules = words * 4 / granule as usize;
         Self {
-            words: vec![0; words],
-            writes: vec![0; granules],
-            reads: vec![0; granules],
+            // As far apart as three arrays in a page can be.
+            words: Placed::zeroed(words, 0),
+            writes: Placed::zeroed(granules, 336),
+            reads: Placed::zeroed(granules, 672),
             bytes,
             shift: granule.trailing_zeros(),
             now: Self::START,
