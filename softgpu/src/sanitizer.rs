@@ -27,9 +27,9 @@ pub enum FindingKind {
     DivergentBarrier,
     /// Threads that wait for each other for ever.
     Deadlock,
-    /// A `.sync` mask without the calling lane, or with lanes that never come.
+    /// A `.sync` mask without the calling lane, or with live lanes that never come.
     SyncMask,
-    /// A shuffle that reads a lane outside its mask.
+    /// A shuffle that reads a lane outside its mask, or one that has exited.
     ShuffleSource,
     /// A read or write of the destination of a cp.async that was not waited for.
     AsyncCopyPending,

@@ -57,6 +57,16 @@ extern "C" __global__ void shuffle_among_voters(const int* x, int* y) {
     y[threadIdx.x] = v;
 }
 
+// Lanes beyond the end have returned. The mask may still name them: it waits for the lanes that are left.
+// Launch: one block of 32, n even.
+extern "C" __global__ void full_mask_after_return(const int* x, int* y, int n) {
+    if (threadIdx.x >= n) return;
+    int neighbour = __shfl_xor_sync(0xffffffffu, x[threadIdx.x], 1);
+    unsigned odd = __ballot_sync(0xffffffffu, x[threadIdx.x] & 1);
+    __syncwarp();
+    y[threadIdx.x] = __all_sync(0xffffffffu, threadIdx.x < n) ? neighbour + __popc(odd) : -1;
+}
+
 // Lanes that meet in a branch add up first and then do one atomic for all of them.
 // Launch: any; *count zeroed, order holds one int per thread.
 extern "C" __global__ void aggregated_atomics(const int* x, unsigned* count, unsigned* order) {

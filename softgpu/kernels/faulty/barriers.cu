@@ -53,10 +53,12 @@ extern "C" __global__ void barriers_crossed(int* y) {
     y[threadIdx.x] = 1;
 }
 
-// The mask names all 32 lanes, 16 of them never come. Launch: one block of 32.
+// The mask names all 32 lanes, 16 of them never come: they wait for all 32 elsewhere. (Had they exited, the
+// others would be right to go on without them.) Launch: one block of 32.
 extern "C" __global__ void shuffle_in_half_a_warp(const int* x, int* y) {
     int v = x[threadIdx.x];
     if (threadIdx.x < 16) v += __shfl_xor_sync(0xffffffffu, v, 1);
+    __syncwarp();
     y[threadIdx.x] = v;
 }
 
@@ -76,6 +78,7 @@ extern "C" __global__ void shuffle_from_outside(const int* x, int* y) {
 extern "C" __global__ void vote_in_uneven_loop(const int* counts, int* y) {
     int votes = 0;
     for (int i = 0; i < counts[threadIdx.x]; ++i) votes += __popc(__ballot_sync(0xffffffffu, counts[i] > 1));
+    __syncwarp();
     y[threadIdx.x] = votes;
 }
 
@@ -87,10 +90,10 @@ extern "C" __global__ void syncwarp_in_half_a_warp(const int* x, int* y) {
         __syncwarp();
         slots[threadIdx.x] = 1;
     }
-    y[threadIdx.x] = slots[threadIdx.x];
+    y[threadIdx.x] = slots[threadIdx.x] + __shfl_sync(0xffffffffu, x[threadIdx.x], 0);
 }
 
-// The last warp is not full: a mask of 32 lanes names threads that do not exist.
+// The last warp is not full: a mask may name threads that do not exist, but they have nothing to give.
 // Launch: one block of 48.
 extern "C" __global__ void full_mask_in_a_short_warp(const int* x, int* y) {
     int sum = x[threadIdx.x];
@@ -105,7 +108,8 @@ extern "C" __global__ void counting_barrier_in_half_a_warp(int* y) {
     y[threadIdx.x] = v;
 }
 
-// Lanes beyond the end have returned, and the mask still names them. Launch: one block of 32, n = 20.
+// Lanes beyond the end have returned, and the last one left reads one of them.
+// Launch: one block of 32, n = 19.
 extern "C" __global__ void return_before_shuffle(const int* x, int* y, int n) {
     if (threadIdx.x >= n) return;
     y[threadIdx.x] = __shfl_xor_sync(0xffffffffu, x[threadIdx.x], 1);
@@ -115,6 +119,7 @@ extern "C" __global__ void return_before_shuffle(const int* x, int* y, int n) {
 extern "C" __global__ void match_in_half_a_warp(const int* x, unsigned* y) {
     unsigned same = 0;
     if (threadIdx.x < 16) same = __match_any_sync(0xffffffffu, x[threadIdx.x]);
+    __syncwarp();
     y[threadIdx.x] = same;
 }
 

@@ -127,6 +127,55 @@ fn each_operation_gives_the_old_value_and_leaves_the_new_one() {
     }
 }
 
+/// PTX ISA, "atom": "atom.add.f32 on global memory flushes subnormal inputs and results to sign-preserving
+/// zero; whereas atom.add.f32 on shared memory supports subnormal inputs and results".
+#[test]
+fn sums_in_global_memory_flush_subnormals_and_those_in_shared_memory_do_not() {
+    let tiny = f32::from_bits(1);
+    let least = f32::MIN_POSITIVE;
+    // (old, b, sum in global memory, sum in shared memory)
+    let cases = [
+        (0.0, tiny, 0.0, tiny),
+        (tiny, 1.0, 1.0, 1.0),
+        (-tiny, -tiny, -0.0, -2.0 * tiny),
+        (-tiny, tiny, 0.0, 0.0),
+        // The least normal number is left alone by what counts as zero.
+        (least, -tiny, least, least - tiny),
+        (1.5 * least, -least, 0.0, 0.5 * least),
+        (-1.5 * least, least, -0.0, -0.5 * least),
+        (least, least, 2.0 * least, 2.0 * least),
+    ];
+    for (address, dot, shared) in [
+        ("%rd6", ".global", false),
+        ("%rd6", "", false),
+        ("%rd7", ".shared", true),
+        ("%rd8", "", true),
+    ] {
+        let home = if shared { ".shared" } else { ".global" };
+        let place = if shared { "%rd7" } else { "%rd6" };
+        let body = format!(
+            ".shared .align 8 .b8 area[128];\n{}{}mov.u32 %r12, area;\nmad.lo.u32 %r12, %r0, 4, %r12;\n\
+             cvt.u64.u32 %rd7, %r12;\ncvta.shared.u64 %rd8, %rd7;\nld.global.v2.f32 {{%f1, %f2}}, [%rd3];\n\
+             st{home}.f32 [{place}], %f1;\natom{dot}.add.f32 %f3, [{address}], %f2;\n\
+             ld{home}.f32 %f4, [{place}];\nst{home}.f32 [{place}], %f1;\nred{dot}.add.f32 [{address}], %f2;\n\
+             ld{home}.f32 %f5, [{place}];\nst.global.f32 [%rd6+128], %f3;\nst.global.f32 [%rd6+256], %f4;\n\
+             st.global.f32 [%rd6+384], %f5;\n",
+            element(3, 2, 8),
+            element(6, 1, 4)
+        );
+        let lane = |lane: usize| cases[lane % cases.len()];
+        let input: Vec<u32> =
+            (0..32).flat_map(|l| [lane(l).0, lane(l).1]).map(f32::to_bits).collect();
+        let out = Run::default().words(&kernel("", &body), &bytes(&input), 128);
+        for l in 0..32 {
+            let (old, b, global, local) = lane(l);
+            let want = f32::to_bits(if shared { local } else { global });
+            let got = [out[32 + l], out[64 + l], out[96 + l]];
+            assert_eq!(got, [old.to_bits(), want, want], "atom{dot} {address}: {old:e} + {b:e}");
+        }
+    }
+}
+
 #[test]
 fn packed_adds_round_each_half_once() {
     use half::{bf16, f16};

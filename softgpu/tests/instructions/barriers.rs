@@ -98,10 +98,11 @@ fn a_warp_barrier_gathers_lanes_that_came_different_ways() {
              xor.b32 %r1, %r0, 31;\nmad.lo.u32 %r4, %r1, 4, %r2;\nsetp.lt.u32 %p1, %r0, 16;\n\
              add.u32 %r5, %r0, 7;\n@%p1 bra LOW;\nst.shared.u32 [%r3], %r5;\nbar.warp.sync -1;\n\
              ld.shared.u32 %r6, [%r4];\nbra END;\nLOW:\nst.shared.u32 [%r3], %r0;\nbar.warp.sync 0xffff;\n\
-             xor.b32 %r7, %r3, 4;\nld.shared.u32 %r6, [%r7];\nEND:\n{}st.global.u32 [%rd4], %r6;\n",
+             xor.b32 %r7, %r3, 4;\nld.shared.u32 %r6, [%r7];\nEND:\n\
+             vote.sync.any.pred %p2, %p1, -1;\n{}st.global.u32 [%rd4], %r6;\n",
             element(4, 1, 4)
         );
-        // The two halves stand at different barriers: the first names both and can never open.
+        // The upper half waits for both at its barrier, and the lower one, past its own, at the vote.
         let error = run.try_go(&kernel("", &body), &[], 128).unwrap_err();
         assert_eq!(error.report().unwrap().findings[0].kind, FindingKind::SyncMask);
         let fixed = body.replace("bar.warp.sync -1", "bar.warp.sync 0xffff0000").replace(

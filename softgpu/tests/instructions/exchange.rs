@@ -1,6 +1,7 @@
 //! shfl, vote, match, redux, activemask, elect.
 
-use softgpu::Dim3;
+use softgpu::exec::inst::Class;
+use softgpu::{Dim3, FindingKind};
 
 use super::machine::{Random, Run, bytes, element, kernel};
 
@@ -206,5 +207,70 @@ fn a_guarded_shuffle_leaves_the_other_lanes_alone() {
     let out = Run::default().words(&kernel("", &body), &[], 32);
     for (lane, &got) in out.iter().enumerate() {
         assert_eq!(got, if lane < 8 { 3 } else { 20 }, "lane {lane}");
+    }
+}
+
+/// A kernel in which the lanes of the input word exit, and the others name the whole warp in `what`.
+fn with_exits(what: &str, waiters_first: bool) -> String {
+    let body = format!(
+        "ld.global.u32 %r1, [%rd2];\nshr.u32 %r1, %r1, %r0;\nand.b32 %r1, %r1, 1;\n\
+         setp.ne.u32 %p2, %r1, 0;\nand.b32 %r2, %r0, 3;\nsetp.lt.u32 %p1, %r2, 2;\n{}{}\nMAIN:\n{what}{}",
+        element(4, 1, 16),
+        if waiters_first { "@%p2 bra GONE;" } else { "@!%p2 bra MAIN;\nexit;" },
+        if waiters_first { "bra END;\nGONE:\nexit;\nEND:\n" } else { "" },
+    );
+    kernel("", &body)
+}
+
+/// PTX ISA, shfl, vote, match and redux: "wait until all non-exited threads corresponding to membermask".
+#[test]
+fn lanes_that_have_exited_are_neither_waited_for_nor_counted() {
+    let what = "vote.sync.ballot.b32 %r3, %p1, -1;\nvote.sync.all.pred %p3, %p1, -1;\n\
+        selp.u32 %r4, 1, 0, %p3;\nmatch.any.sync.b32 %r5, %r2, -1;\nredux.sync.add.u32 %r6, %r0, -1;\n\
+        bar.warp.sync -1;\nshfl.sync.idx.b32 %r7, %r6, %r0, 31, -1;\n\
+        st.global.v4.u32 [%rd4], {%r3, %r4, %r5, %r7};\n";
+    let mut random = Random::new(9);
+    for round in 0..40u64 {
+        let gone = match round {
+            0..10 => random.u32(),
+            10..20 => random.u32() | random.u32(),
+            // Only lanes whose vote is no: then all that are left agree.
+            20..30 => 0xCCCC_CCCC,
+            _ => !(1 << random.below(32)),
+        };
+        let mut run = Run::default();
+        run.options.seed = round;
+        let (out, report) = run.go(&with_exits(what, round % 2 == 0), &bytes(&[gone]), 512);
+        let live: Vec<u32> = (0..32).filter(|lane| gone >> lane & 1 == 0).collect();
+        let set = |f: &dyn Fn(u32) -> bool| live.iter().filter(|l| f(**l)).map(|l| 1 << l).sum();
+        for lane in 0..32 {
+            let got = super::machine::words(&out[16 * lane as usize..][..16]);
+            let ballot: u32 = set(&|l| l % 4 < 2);
+            let want = [
+                ballot,
+                u32::from(ballot == !gone),
+                set(&|l| l % 4 == lane % 4),
+                live.iter().sum(),
+            ];
+            let want = if gone >> lane & 1 == 0 { want } else { [0xA5A5_A5A5; 4] };
+            assert_eq!(got, want, "lane {lane}, {gone:#010x} gone, round {round}");
+        }
+        let lanes = report.counters.lane_instructions[&Class::WarpExchange];
+        assert_eq!(lanes, 5 * live.len() as u64, "counted once, {gone:#010x} gone, round {round}");
+    }
+}
+
+#[test]
+fn a_shuffle_from_a_lane_that_has_exited_is_found() {
+    let what = "xor.b32 %r3, %r0, 1;\nshfl.sync.idx.b32 %r7, %r0, %r3, 31, -1;\n\
+                st.global.u32 [%rd4], %r7;\n";
+    for first in [false, true] {
+        let whole_pairs = Run::default().go(&with_exits(what, first), &bytes(&[0x00C0_000C]), 512);
+        assert_eq!(whole_pairs.0[16 * 5..][..4], [4, 0, 0, 0]);
+        let error = Run::default().try_go(&with_exits(what, first), &bytes(&[0x80]), 512);
+        let report = error.unwrap_err();
+        let finding = &report.report().unwrap().findings[0];
+        assert_eq!(finding.kind, FindingKind::ShuffleSource);
+        assert!(finding.message.contains("lane 6 reads lane 7, which has exited"), "{finding:?}");
     }
 }

@@ -123,6 +123,12 @@ fn barriers_and_masks_that_all_reach_are_silent() {
             };
             assert_eq!(run.i32(1), (0..32).map(want).collect::<Vec<_>>());
         }),
+        row(at("full_mask_after_return"), (1, 32), [I(32, 1000), Zeros(32), Int(22)], |run| {
+            let x = run.given_i32(0);
+            let odd = x[..22].iter().filter(|x| *x & 1 != 0).count() as i32;
+            let want = |i: usize| if i < 22 { x[i ^ 1] + odd } else { 0 };
+            assert_eq!(run.i32(1), (0..32).map(want).collect::<Vec<_>>());
+        }),
         row(at("shuffle_among_voters"), (1, 32), [I(32, 1000), Zeros(32)], |run| {
             let x = run.given_i32(0);
             let want = |i: usize| if i.is_multiple_of(3) { x[i] + x[30] } else { x[i] };

@@ -32,6 +32,8 @@ pub enum Op {
     MinS,
     MaxS,
     AddF32,
+    /// The same where subnormals count as zeros.
+    AddF32Flush,
     AddF64,
     AddF16x2,
     AddBf16x2,
@@ -39,7 +41,7 @@ pub enum Op {
     AddBf16,
 }
 
-const OPS: [Op; 18] = [
+const OPS: [Op; 19] = [
     Op::Exchange,
     Op::CompareSwap,
     Op::And,
@@ -53,6 +55,7 @@ const OPS: [Op; 18] = [
     Op::MinS,
     Op::MaxS,
     Op::AddF32,
+    Op::AddF32Flush,
     Op::AddF64,
     Op::AddF16x2,
     Op::AddBf16x2,
@@ -119,6 +122,10 @@ impl Op {
             Op::AddF32 => {
                 u64::from((f32::from_bits(old as u32) + f32::from_bits(b as u32)).to_bits())
             }
+            Op::AddF32Flush => {
+                let sum = flush(f32::from_bits(old as u32)) + flush(f32::from_bits(b as u32));
+                u64::from(flush(sum).to_bits())
+            }
             Op::AddF64 => (f64::from_bits(old) + f64::from_bits(b)).to_bits(),
             Op::AddF16x2 => pair(add_f16),
             Op::AddBf16x2 => pair(add_bf16),
@@ -126,6 +133,11 @@ impl Op {
             Op::AddBf16 => u64::from(add_bf16(old as u16, b as u16)),
         }
     }
+}
+
+/// A subnormal as a zero of its sign.
+fn flush(value: f32) -> f32 {
+    if value.is_subnormal() { 0f32.copysign(value) } else { value }
 }
 
 fn add_f16(a: u16, b: u16) -> u16 {
@@ -237,6 +249,9 @@ fn on_global(
     old: &mut [u64; LANES],
 ) -> Flow {
     let size = plan.size;
+    // PTX ISA, "atom" and "red": on global memory .add.f32 flushes subnormal inputs and results to zero
+    // of their sign; on shared memory it does not.
+    let op = if plan.op == Op::AddF32 { Op::AddF32Flush } else { plan.op };
     order::note(warp, Access::Atomic, plan.ordered);
     global::for_parts(warp, addresses, mask, size, Access::Atomic, |warp, part| {
         global::count(&mut warp.worker.tally.global_atomics, &part, size);
@@ -246,11 +261,11 @@ fn on_global(
         for lane in shuffled_lanes(warp, part.mask) {
             let (offset, b, c) = (part.offsets[lane], plan.bs[lane], plan.cs[lane]);
             old[lane] = match size {
-                8 => wide(words, offset / 4, |now| plan.op.apply(now, b, c, 8)),
-                4 => narrow(&words[offset / 4], u32::MAX, 0, |now| plan.op.apply(now, b, c, 4)),
+                8 => wide(words, offset / 4, |now| op.apply(now, b, c, 8)),
+                4 => narrow(&words[offset / 4], u32::MAX, 0, |now| op.apply(now, b, c, 4)),
                 _ => {
                     let shift = offset as u32 % 4 * 8;
-                    narrow(&words[offset / 4], 0xFFFF, shift, |now| plan.op.apply(now, b, c, 2))
+                    narrow(&words[offset / 4], 0xFFFF, shift, |now| op.apply(now, b, c, 2))
                 }
             };
         }
@@ -290,6 +305,7 @@ fn on_shared(
         return Flow::Stop;
     }
     count_shared(warp, addresses, mask, size, |worker| &mut worker.tally.shared_atomics);
+    warp.polled();
     for lane in shuffled_lanes(warp, mask) {
         let address = addresses[lane];
         let by = accessor(warp, lane, true);

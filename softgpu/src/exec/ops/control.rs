@@ -54,6 +54,7 @@ pub fn branch_indexed(warp: &mut Warp, inst: &Inst, mask: u32) -> Flow {
 pub fn exit(warp: &mut Warp, _inst: &Inst, mask: u32) -> Flow {
     warp.state.live &= !mask;
     warp.state.active &= !mask;
+    warp.look_again();
     if warp.state.active != 0 {
         return Flow::Next;
     }

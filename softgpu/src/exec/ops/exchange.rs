@@ -57,10 +57,12 @@ pub fn shuffle(warp: &mut Warp, inst: &Inst, mask: u32, way: Shuffle) -> Flow {
     match stranger {
         None => Flow::Next,
         Some((lane, source)) => {
-            let message = format!(
-                "lane {lane} reads lane {source}, which is not in the mask {:#010x}",
-                named[lane]
-            );
+            let why = if warp.state.live >> source & 1 == 0 {
+                "has exited".to_owned()
+            } else {
+                format!("is not in the mask {:#010x}", named[lane])
+            };
+            let message = format!("lane {lane} reads lane {source}, which {why}");
             warp.found(FindingKind::ShuffleSource, lane as u32, message)
         }
     }

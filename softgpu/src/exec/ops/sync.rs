@@ -11,14 +11,16 @@ use crate::sanitizer::FindingKind;
 
 /// Lanes that execute a `.sync` instruction together.
 pub enum Meeting {
-    /// All lanes that the masks name are here. The lanes that execute now, and the mask of each.
+    /// All lanes that the masks name are here. The lanes that execute now, and the mask of each without
+    /// the lanes that have exited.
     Here(u32, [u32; LANES]),
     /// The lanes wait, or a finding has ended the launch.
     Not(Flow),
 }
 
-/// Waits until the lanes of every mask given have come to this instruction. `masks` is the register of
-/// the member mask.
+/// Waits until the lanes of every mask given have come to this instruction, those that have exited (or
+/// never were) left out: PTX waits for "all non-exited threads corresponding to membermask". `masks` is
+/// the register of the member mask.
 pub fn meet(warp: &mut Warp, masks: Slot, mask: u32) -> Meeting {
     let pc = warp.state.pc;
     // Lanes whose guard is false go on alone.
@@ -33,19 +35,15 @@ pub fn meet(warp: &mut Warp, masks: Slot, mask: u32) -> Meeting {
             let message = format!("lane {lane} is not in the mask {named:#010x} it gives");
             return Meeting::Not(warp.found(FindingKind::SyncMask, lane as u32, message));
         }
-        let gone = named & !warp.state.live;
-        if gone != 0 {
-            let message =
-                format!("the mask {named:#010x} names lanes that have exited: {gone:#010x}");
-            return Meeting::Not(warp.found(FindingKind::SyncMask, lane as u32, message));
-        }
     }
+    let live = warp.state.live;
+    let coming = members.map(|named| named & live);
     // Lanes with one mask are one meeting; those whose meeting is not complete wait.
     let mut complete = 0;
     for lane in lanes(here) {
         let same =
             lanes(here).filter(|&l| members[l] == members[lane]).fold(0, |set, l| set | 1u32 << l);
-        if same == members[lane] {
+        if same == coming[lane] {
             complete |= 1 << lane;
         } else if members[lane] & here != same {
             let other = (members[lane] & here & !same).trailing_zeros() as usize;
@@ -57,7 +55,7 @@ pub fn meet(warp: &mut Warp, masks: Slot, mask: u32) -> Meeting {
         }
     }
     if complete == here && passed == 0 {
-        return Meeting::Here(here, members);
+        return Meeting::Here(here, coming);
     }
     warp.state.split(here & !complete, pc, Wait::Sync);
     if passed != 0 {
@@ -68,7 +66,7 @@ pub fn meet(warp: &mut Warp, masks: Slot, mask: u32) -> Meeting {
     if complete == 0 {
         return Meeting::Not(Flow::Jump);
     }
-    Meeting::Here(complete, members)
+    Meeting::Here(complete, coming)
 }
 
 /// `bar.warp.sync mask`. Operands: the mask.
