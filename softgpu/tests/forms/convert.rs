@@ -233,9 +233,6 @@ fn floats_round_to_integers_and_clamp() {
             for direction in DIRECTIONS {
                 let rounded = in_c("rint.f64", direction, &exact);
                 for dtype in INTEGERS {
-                    if width(dtype) == 8 && stype == "bf16" {
-                        continue;
-                    }
                     let results = rounded
                         .iter()
                         .map(|bits| Some(to_integer(dtype, stype, f64::from_bits(*bits))));
@@ -257,9 +254,6 @@ fn integers_round_to_floats() {
         let cases = sources(stype);
         let exact: Vec<_> = cases.tuples().iter().map(|t| exact(stype, t[0], false)).collect();
         for dtype in FLOATS {
-            if width(stype) == 8 && dtype == "bf16" {
-                continue;
-            }
             for direction in DIRECTIONS {
                 let results = to_float(dtype, direction, &exact, stype.starts_with('s'));
                 hold(&format!("cvt.{direction}.{dtype}.{stype} d, a"), dtype, &cases, &results);

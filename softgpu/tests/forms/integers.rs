@@ -220,3 +220,21 @@ fn dot_products_extend_each_side_by_its_type() {
         }
     }
 }
+
+#[test]
+fn differences_of_parts_are_taken_without_sign() {
+    for (name, bits) in [("vabsdiff4", 8), ("vabsdiff2", 16)] {
+        let parts = move |word: u32| -> Vec<i64> {
+            (0..32 / bits).map(|i| i64::from(word >> (bits * i)) & ((1 << bits) - 1)).collect()
+        };
+        let difference = move |a: u32, b: u32| -> Vec<i64> {
+            parts(a).iter().zip(parts(b)).map(|(a, b)| (a - b).abs()).collect()
+        };
+        check3(&format!("{name}.u32.u32.u32 d, a, b, c"), |a: u32, b: u32, _c: u32| {
+            difference(a, b).iter().rev().fold(0, |all, part| all << bits | *part) as u32
+        });
+        check3(&format!("{name}.u32.u32.u32.add d, a, b, c"), |a: u32, b: u32, c: u32| {
+            (i64::from(c) + difference(a, b).iter().sum::<i64>()) as u32
+        });
+    }
+}

@@ -220,6 +220,26 @@ fn moves_put_parts_together_and_take_them_apart() {
     }
 }
 
+/// As cuda_bf16.h writes it around `cvt.rzi.s8.bf16`.
+#[test]
+fn moves_put_bytes_together_and_take_them_apart() {
+    let body = format!(
+        ".reg .b8 %b<4>;\n{}ld.global.u16 %rs1, [%rd3];\nmov.b16 {{%b1, %b2}}, %rs1;\n\
+         mov.b16 %rs2, {{%b2, %b1}};\nmov.b16 %rs3, {{%b2, 0}};\nmov.b16 {{_, %b3}}, %rs1;\n\
+         mov.b16 %rs4, {{7, %b3}};\nmov.b32 %r1, {{%rs1, %rs2}};\nmov.b32 %r2, {{%rs3, %rs4}};\n\
+         {}st.global.v2.u32 [%rd4], {{%r1, %r2}};\n",
+        element(3, 2, 4),
+        element(4, 1, 8)
+    );
+    let input = Random::new(4).u32s(32);
+    let out = Run::default().words(&kernel("", &body), &bytes(&input), 64);
+    for (lane, got) in out.chunks(2).enumerate() {
+        let [low, high, ..] = input[lane].to_le_bytes();
+        let parts = [[low, high, high, low], [high, 0, 7, high]];
+        assert_eq!(got, parts.map(u32::from_le_bytes), "lane {lane}");
+    }
+}
+
 #[test]
 fn special_registers_say_where_a_thread_is_in_three_dimensions() {
     let names = [

@@ -55,12 +55,9 @@ fn holds(to: Format, from: Format) -> bool {
 /// The rounding of a conversion, if the manual allows it with these modifiers.
 fn checked(to: Type, from: Type, rounding: Option<(Round, bool)>, code: i64) -> Option<Round> {
     let f32 = Type::Float(soft::F32);
-    let narrow = |ty| matches!(ty, Type::Integer { bits: 8, .. });
-    if to == Type::Float(soft::BF16) || from == Type::Float(soft::BF16) {
-        // Not to or from 8 bits, and without saturation.
-        if narrow(to) || narrow(from) || code & SATURATE != 0 {
-            return None;
-        }
+    let bf16 = Type::Float(soft::BF16);
+    if (to == bf16 || from == bf16) && code & SATURATE != 0 {
+        return None;
     }
     let sixteen = to == Type::Float(soft::F16) || to == Type::Float(soft::BF16);
     let tf32 = to == Type::Float(soft::TF32);

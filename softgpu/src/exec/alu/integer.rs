@@ -26,6 +26,7 @@ pub fn select(form: &mut Form) -> Option<Selected> {
             op!(Integer, |a: T| -> T { a.reverse_bits() })),
         "bfind" => bfind(form),
         "dp4a" | "dp2a" => dot(form),
+        "vabsdiff4" | "vabsdiff2" => differences(form),
         _ => None,
     }
 }
@@ -271,4 +272,36 @@ fn dot(form: &mut Form) -> Option<Selected> {
         _ => return None,
     };
     Some(selected.imm(second))
+}
+
+/// Part `at` of `bits` bits of a word.
+#[inline(always)]
+fn part(word: u32, at: u32, bits: u32) -> u32 {
+    word >> (bits * at) & ((1 << bits) - 1)
+}
+
+/// `vabsdiff4` and `vabsdiff2` of unsigned parts, which the intrinsics `__vabsdiffu4`, `__vsadu4` and their
+/// relatives become: |a - b| part by part, with `.add` their sum and c. Without `.add`, c shows only where
+/// a mask leaves parts out, and there is no mask here.
+fn differences(form: &mut Form) -> Option<Selected> {
+    let bits = if form.opcode == "vabsdiff4" { 8 } else { 16 };
+    for _ in 0..3 {
+        form.take("u32").then_some(())?;
+    }
+    let selected = if form.take("add") {
+        op!(bits => Integer, |a: u32, b: u32, c: u32| -> u32 {
+            let bits = bits as u32;
+            (0..32 / bits).fold(c, |sum, i| {
+                sum.wrapping_add(part(a, i, bits).abs_diff(part(b, i, bits)))
+            })
+        })
+    } else {
+        op!(bits => Integer, |a: u32, b: u32, _c: u32| -> u32 {
+            let bits = bits as u32;
+            (0..32 / bits).fold(0, |all, i| {
+                all | part(a, i, bits).abs_diff(part(b, i, bits)) << (bits * i)
+            })
+        })
+    };
+    Some(selected.imm(bits))
 }

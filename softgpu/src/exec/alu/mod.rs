@@ -101,9 +101,8 @@ fn family(instruction: &Instruction) -> Option<Family> {
         "rcp" | "sqrt" | "rsqrt" | "sin" | "cos" | "lg2" | "ex2" | "tanh" => special::select,
         "testp" | "copysign" if has("f64") => float64::select,
         "testp" | "copysign" => float32::select,
-        "mul24" | "mad24" | "sad" | "rem" | "popc" | "clz" | "bfind" | "brev" | "dp4a" | "dp2a" => {
-            integer::select
-        }
+        "mul24" | "mad24" | "sad" | "rem" | "popc" | "clz" | "bfind" | "brev" | "dp4a" | "dp2a"
+        | "vabsdiff2" | "vabsdiff4" => integer::select,
         "fns" | "bfe" | "bfi" | "szext" | "bmsk" | "and" | "or" | "xor" | "not" | "cnot"
         | "lop3" | "shl" | "shr" | "shf" | "prmt" => bits::select,
         "setp" | "set" | "selp" | "slct" => compare::select,
