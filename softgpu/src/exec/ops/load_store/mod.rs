@@ -2,7 +2,7 @@
 //!
 //! Operands: `ld` has its results, then the base address; `st` the base address, then its values. The
 //! offset is `imm`, the rest stands in `wide` as flags (see [`flags`]). An element of 8 bytes takes two
-//! of the words that [`Values`] holds per lane.
+//! of the words that `Values` holds per lane.
 
 mod generic;
 mod global;
