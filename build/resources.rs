@@ -10,6 +10,8 @@ pub struct Resources {
     pub registers: u32,
     /// Bytes a thread stores to and loads from local memory for want of registers.
     pub spills: u32,
+    /// Bytes of local memory a thread has, for spills and for arrays that are indexed at run time.
+    pub stack: u32,
     /// Bytes a block has without what a launch adds.
     pub shared: u32,
 }
@@ -38,6 +40,7 @@ fn entry(text: &str) -> Option<Resources> {
         architecture,
         registers,
         spills: before(" bytes spill stores")? + before(" bytes spill loads")?,
+        stack: before(" bytes stack frame")?,
         shared: before(" bytes smem").unwrap_or(0),
     })
 }
