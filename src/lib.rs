@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`data`] | pixels → batches: SOCOFing, plain folders, prints from a formula |
 //! | [`model`] | batches → generator and discriminator: lists of blocks, forward and backward |
-//! | [`backend`] | the trait that computes: `reference` (f64, to be read), `cpu` (f32, to be used) |
+//! | [`backend`] | the trait that computes: `reference` (f64, to be read), `cpu` (f32, all cores), `cuda` (hand-written kernels) |
 //! | [`train`] | one GAN step, the loop around it, logs |
 //! | [`checkpoint`] | everything that resuming needs, in PyTorch's names |
 //! | [`sample`] | latents → prints: grids, files, interpolation |

@@ -77,9 +77,31 @@ fn a_full_size_step_is_the_cpus() {
         assert!((found - wanted).abs() <= 2e-4 * wanted.abs(), "{name}: {found} against {wanted}");
     }
     for ((name, found), (_, wanted)) in gradients.iter().zip(&wanted_gradients) {
-        println!("gradient {name}: {:.1e}", distance(name, found, wanted));
+        let bound = if name.starts_with("D.") { 1e-3 } else { 4e-2 };
+        let distance = distance(name, found, wanted);
+        println!("gradient {name}: {distance:.1e}");
+        assert!(distance <= bound, "gradient {name}: {distance:.1e} > {bound:e}");
     }
     for ((name, found), (_, wanted)) in state.iter().zip(&wanted_state) {
-        println!("{name}: {:.1e}", distance(name, found, wanted));
+        let (distance, bound) = (distance(name, found, wanted), bound(name));
+        println!("{name}: {distance:.1e}");
+        assert!(distance <= bound, "{name}: {distance:.1e} > {bound:e}");
+    }
+}
+
+/// How far apart f32 rounding may move a tensor of the state.
+///
+/// Forward passes agree to rounding. In a gradient, a ReLU whose input is almost 0 is open here and shut there.
+/// Adam's first step is lr·sign(g), so the updated D differs by 2·lr wherever rounding decides the sign of a
+/// gradient near 0, and the generator's gradients come through that D.
+fn bound(name: &str) -> f64 {
+    let of_generator = name.contains("generator");
+    match name {
+        _ if name.starts_with("adam.") && of_generator => 6e-2,
+        _ if name.starts_with("adam.") => 2e-3,
+        _ if name.contains("running") && of_generator => 1e-6,
+        _ if name.contains("running") => 3e-4,
+        _ if of_generator => 5e-3,
+        _ => 5e-4,
     }
 }

@@ -16,7 +16,7 @@
 //! | ownership | the caller owns every buffer; an op allocates nothing that outlives it |
 //! | layout | host memory is PyTorch's (`NCHW`, `[out, in, kh, kw]`); inside, a backend's own |
 //! | shapes | checked on every call; a mismatch is [`Error::Shape`], never a wrong read |
-//! | time | ops may be asynchronous; `download`, `snapshot` and `count_non_finite` wait |
+//! | time | ops may be asynchronous; `synchronize`, `download`, `snapshot` and `count_non_finite` wait |
 //! | precision | the backend's own; statistics, losses, Adam state and EMA at least f32 |
 //! | the step number | lives in a one-element buffer on the device ([`Backend::advance`]), so that a whole step can be recorded once and replayed; exact up to 2²⁴ steps |
 //!
@@ -116,6 +116,10 @@ pub trait Backend: Sized {
     /// then make the device wait, so it is not done.
     fn is_asynchronous(&self) -> bool {
         false
+    }
+    /// Waits until every op so far is done.
+    fn synchronize(&self) -> Result<()> {
+        Ok(())
     }
 
     // ---- storage -------------------------------------------------------------------------------

@@ -109,7 +109,7 @@ fn warm<B: Backend>(backend: B, config: &RunConfig) -> Result<Gan<B>> {
     let reals: Vec<f32> = (0..count).map(|_| numbers.range(-1.0, 1.0) as f32).collect();
     gan.upload_reals(&reals)?;
     gan.step()?;
-    gan.losses()?;
+    gan.backend.synchronize()?;
     Ok(gan)
 }
 
@@ -119,8 +119,7 @@ fn step_seconds<B: Backend>(gan: &mut Gan<B>, steps: u32) -> Result<f64> {
         .map(|_| {
             let started = Instant::now();
             gan.step()?;
-            // Reading the losses waits for the step.
-            gan.losses()?;
+            gan.backend.synchronize()?;
             Ok(started.elapsed())
         })
         .collect::<Result<Vec<Duration>>>()?;
@@ -165,7 +164,7 @@ fn on_software(cuda: Cuda, config: &RunConfig) -> Result<Report> {
     let unanswered = |error| failed(format!("the counters cannot be read: {error}"));
     let collection = device.collect(Scope::Process).map_err(unanswered)?;
     gan.step()?;
-    gan.losses()?;
+    gan.backend.synchronize()?;
     let launches = collection.reports().map_err(unanswered)?;
     let mut rows: Vec<Row> = Vec::new();
     for launch in &launches {

@@ -2,7 +2,7 @@
 
 use crate::compare::random;
 use crate::device::cuda;
-use dermaglyph::backend::cuda::{Bytes, Rung};
+use dermaglyph::backend::cuda::{Bytes, Kernel, Rung, Tiles};
 use dermaglyph::backend::ops::Gather;
 use dermaglyph::backend::{Backend, Cuda};
 use dermaglyph::model::ModelConfig;
@@ -76,4 +76,34 @@ fn a_step_after_the_first_allocates_nothing() {
         assert_eq!(gan.backend.allocations(), allocations, "{rung:?}");
         assert!(allocations > 50, "the network's tensors were counted");
     }
+}
+
+/// Large tiles on small shapes: their edges lie inside the result, where a full-size layer has none.
+#[test]
+fn large_tiles_at_their_edges() {
+    crate::ops::convolutions(&cuda().with_tiles(Tiles::Large), 1e-6);
+}
+
+/// What is never launched is never compared: the shapes of these tests reach every kernel.
+#[test]
+fn every_kernel_is_launched_by_the_table_of_shapes() {
+    let mut launched = std::collections::BTreeSet::new();
+    for (rung, tiles) in
+        [(Rung::Plain, Tiles::ByShape), (Rung::Tiled, Tiles::ByShape), (Rung::Tiled, Tiles::Large)]
+    {
+        let b = cuda().with_rung(rung).with_tiles(tiles);
+        b.start_timing();
+        crate::ops::convolutions(&b, 1e-6);
+        if tiles == Tiles::ByShape {
+            crate::ops::batch_norm(&b, 1e-6);
+            crate::ops::activations(&b, 1e-6);
+            crate::ops::losses(&b, 1e-6);
+            crate::ops::optimiser(&b, 1e-6);
+            crate::ops::input(&b, 1e-6);
+            crate::ops::storage(&b);
+        }
+        launched.extend(b.stop_timing().unwrap().into_iter().map(|(kernel, _)| kernel));
+    }
+    let forgotten: Vec<_> = Kernel::ALL.iter().filter(|k| !launched.contains(k)).collect();
+    assert!(forgotten.is_empty(), "{forgotten:?}");
 }

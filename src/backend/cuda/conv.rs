@@ -15,6 +15,16 @@ const ENOUGH_BLOCKS: usize = 128;
 /// Positions that a part of a weight gradient sums at least; fewer would not pay for adding up the parts.
 const LEAST_PART: usize = 256;
 
+/// Which tiles convolutions get.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tiles {
+    /// By the shape: large ones where that still makes enough blocks for a large card.
+    #[default]
+    ByShape,
+    /// Large ones wherever float4s can be read.
+    Large,
+}
+
 /// How a block's tile is cut; the names of `conv_tiled.cu`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Tile {
@@ -48,13 +58,14 @@ impl Tile {
     }
 
     /// The largest tile that still makes enough blocks of a `rows × columns` result, `times` over.
-    fn choose(rows: usize, columns: usize, times: usize, float4: bool) -> Self {
+    fn choose(tiles: Tiles, rows: usize, columns: usize, times: usize, float4: bool) -> Self {
         if !float4 {
             return Self::Any;
         }
         let large = if columns <= 64 { Self::Tall } else { Self::Wide };
         let [down, across] = large.count(rows, columns);
-        if down * across * times >= ENOUGH_BLOCKS { large } else { Self::Square }
+        let enough = down * across * times >= ENOUGH_BLOCKS;
+        if enough || tiles == Tiles::Large { large } else { Self::Square }
     }
 }
 
@@ -84,7 +95,7 @@ impl Cuda {
             // for each number of y.
             return unsafe { launch.threads(g.y.len()) };
         }
-        let tile = Tile::choose(rows, columns, 1, float4(&g));
+        let tile = Tile::choose(self.tiles, rows, columns, 1, float4(&g));
         let ([down, across], threads) = (tile.count(rows, columns), tile.threads());
         let (kernel, grid) = match tile {
             _ if columns <= 4 => (Kernel::ConvForwardDot, [rows, 1, 1]),
@@ -123,7 +134,7 @@ impl Cuda {
         // The result's channels may be any number: only dy and w are read as float4s.
         let tile = match g.y.c.is_multiple_of(4) {
             true if columns <= 4 => Tile::Narrow,
-            float4 => Tile::choose(rows, columns, phases, float4),
+            float4 => Tile::choose(self.tiles, rows, columns, phases, float4),
         };
         let kernel = match tile {
             Tile::Wide => Kernel::ConvBackwardDataWide,
@@ -156,10 +167,10 @@ impl Cuda {
         }
         let rows = (g.kernel[0] * g.kernel[1] * g.x.c) as usize;
         let columns = g.y.c as usize;
-        let tile = match (float4(&g), rows >= 128) {
+        let tile = match (float4(&g), rows >= 128 || self.tiles == Tiles::Large) {
             (false, _) => Tile::Any,
             (true, true) if columns > 64 => Tile::Wide,
-            (true, true) if columns > 32 => Tile::Tall,
+            (true, true) if columns > 32 || self.tiles == Tiles::Large => Tile::Tall,
             (true, _) => Tile::Square,
         };
         let kernel = match tile {

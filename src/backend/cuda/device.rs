@@ -3,7 +3,7 @@
 use super::error::{self, name};
 use super::kernels::Kernels;
 use super::profile::Timeline;
-use super::{Cuda, Rung, Workspace, image};
+use super::{Cuda, Rung, Tiles, Workspace, image};
 use crate::error::Result;
 use cudarc::driver::sys::{self, CUdevice_attribute_enum as Attribute};
 use cudarc::driver::{CudaContext, DriverError, result};
@@ -159,7 +159,8 @@ impl Cuda {
             info,
             context,
             stream,
-            rung: Rung::Tiled,
+            rung: Rung::default(),
+            tiles: Tiles::default(),
             workspace: Mutex::new(Workspace::default()),
             timeline: Timeline::default(),
             allocations: AtomicUsize::new(0),

@@ -45,6 +45,7 @@ use crate::error::{Error, Result};
 use crate::shape::{ConvGeometry, TensorShape};
 use batch_norm::NONE;
 pub use buffer::{Buffer, Bytes};
+pub use conv::Tiles;
 use cudarc::driver::{CudaContext, CudaSlice, CudaStream, DeviceRepr, DriverError};
 use device::DeviceInfo;
 use elementwise::ActivationArg;
@@ -82,6 +83,7 @@ pub struct Cuda {
     stream: Arc<CudaStream>,
     kernels: Kernels,
     rung: Rung,
+    tiles: Tiles,
     workspace: Mutex<Workspace>,
     timeline: Timeline,
     allocations: AtomicUsize,
@@ -92,6 +94,11 @@ impl Cuda {
     /// The same device with the kernels of another rung.
     pub fn with_rung(self, rung: Rung) -> Self {
         Self { rung, ..self }
+    }
+
+    /// The same device with other tiles.
+    pub fn with_tiles(self, tiles: Tiles) -> Self {
+        Self { tiles, ..self }
     }
 
     /// The device as the driver describes it.
@@ -107,14 +114,6 @@ impl Cuda {
     /// How many allocations have been made so far. A training step makes none once the first is done.
     pub fn allocations(&self) -> usize {
         self.allocations.load(Relaxed)
-    }
-
-    /// Waits until everything launched so far is done.
-    ///
-    /// # Errors
-    /// [`Error::Device`] if a kernel has failed.
-    pub fn synchronize(&self) -> Result<()> {
-        self.stream.synchronize().map_err(|e| self.failed("waiting for the kernels", e))
     }
 
     /// Held while the kernels of an op are launched, so that two threads' ops do not mix.
@@ -148,6 +147,10 @@ impl Backend for Cuda {
 
     fn is_asynchronous(&self) -> bool {
         true
+    }
+
+    fn synchronize(&self) -> Result<()> {
+        self.stream.synchronize().map_err(|e| self.failed("waiting for the kernels", e))
     }
 
     fn alloc(&self, shape: TensorShape) -> Result<Buffer> {
