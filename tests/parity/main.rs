@@ -9,6 +9,7 @@ mod compare;
 mod cuda;
 #[path = "../support/cuda.rs"]
 mod device;
+mod nan;
 mod ops;
 
 /// Every body on one backend. The bounds are a small multiple of what f32 rounding makes of sums this long.
@@ -48,6 +49,12 @@ macro_rules! suite {
             #[test]
             fn storage() {
                 crate::ops::storage(&$backend);
+            }
+
+            #[test]
+            fn nan_is_not_hidden() {
+                crate::nan::activations(&$backend);
+                crate::nan::losses(&$backend);
             }
 
             #[test]

@@ -9,8 +9,9 @@ use dermaglyph::rng::Stream;
 use dermaglyph::shape::{ConvGeometry, Nchw, TensorShape};
 
 /// x [n, c, h, w], out channels, kernel, stride, padding. The first rows are the DCGAN's own layers
-/// (64×64 and 96×96) at a small batch; then odd sizes, channel counts 1, 3, 17, and batches 1, 2, 5.
-const CONVOLUTIONS: [([usize; 4], usize, u32, u32, u32); 18] = [
+/// (64×64 and 96×96) at a small batch; then odd sizes, channel counts 1, 3, 17, and batches 1, 2, 5; then
+/// results of so many rows that `cuda` takes its large tiles, tall and wide.
+const CONVOLUTIONS: [([usize; 4], usize, u32, u32, u32); 21] = [
     ([2, 3, 64, 64], 64, 4, 2, 1),
     ([2, 64, 32, 32], 32, 4, 2, 1),
     ([2, 64, 16, 16], 128, 4, 2, 1),
@@ -29,6 +30,9 @@ const CONVOLUTIONS: [([usize; 4], usize, u32, u32, u32); 18] = [
     ([1, 3, 2, 2], 5, 2, 1, 1),
     ([33, 4, 8, 8], 8, 4, 2, 1),
     ([130, 8, 4, 4], 3, 4, 2, 1),
+    ([3, 8, 75, 75], 8, 2, 1, 1),
+    ([3, 4, 75, 75], 68, 1, 1, 0),
+    ([3, 68, 75, 75], 4, 1, 1, 0),
 ];
 
 /// A few rectangles on top.
@@ -296,6 +300,8 @@ pub fn input<B: Backend>(b: &B, tolerance: f64) {
 pub fn storage<B: Backend>(b: &B) {
     let shapes = [
         TensorShape::Vector(7),
+        // More than every thread of a full grid has one of.
+        TensorShape::Vector(150_001),
         TensorShape::Image(Nchw::new(3, 5, 2, 7)),
         TensorShape::Image(Nchw::new(1, 130, 9, 1)),
         TensorShape::Filter([5, 3, 4, 2]),
