@@ -25,15 +25,16 @@ pub enum Ty {
 /// Most operands an instruction keeps in place; more go to `Program::wide`.
 pub const OPERANDS: usize = 6;
 
-/// Computes on registers and nothing else: registers, the instruction, the lanes that take part.
+/// Computes on registers and nothing else: registers, instructions that are executed one after the other,
+/// the lanes that take part. Products of matrices are long runs of one instruction, which one call executes.
 ///
 /// # Safety
 /// The CPU has the features the function was compiled for (see [`Alu`]).
-pub type AluFn = unsafe fn(&mut Regs, &Inst, u32);
+pub type AluFn = unsafe fn(&mut Regs, &[Inst], u32);
 /// Touches memory, other lanes or control flow.
 ///
 /// # Safety
-/// As [`AluFn`].
+/// The CPU has the features the function was compiled for.
 pub type WarpFn = unsafe fn(&mut Warp, &Inst, u32) -> Flow;
 
 /// What runs an instruction.
@@ -60,6 +61,23 @@ pub struct Inst {
     pub guard: i32,
     /// First index into `Program::wide` for instructions with more operands, else 0.
     pub wide: u32,
+    /// How many instructions from this one on have its [`AluFn`] and no guard: at least 1.
+    pub run: u32,
+}
+
+/// Sets [`Inst::run`] of a whole program.
+pub fn find_runs(code: &mut [Inst]) {
+    let same = |a: &Inst, b: &Inst| match (a.action, b.action) {
+        (Action::Alu(a_fn), Action::Alu(b_fn)) => {
+            a.guard == ALWAYS && b.guard == ALWAYS && std::ptr::fn_addr_eq(a_fn, b_fn)
+        }
+        _ => false,
+    };
+    for pc in (1..code.len()).rev() {
+        if same(&code[pc - 1], &code[pc]) {
+            code[pc - 1].run = code[pc].run + 1;
+        }
+    }
 }
 
 /// A result that is not wanted.
@@ -102,17 +120,21 @@ macro_rules! alu {
         #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma,f16c"))]
         fn fast(
             $regs: &mut $crate::exec::regs::Regs,
-            $inst: &$crate::exec::inst::Inst,
+            run: &[$crate::exec::inst::Inst],
             $mask: u32,
         ) {
-            $body
+            for $inst in run {
+                $body
+            }
         }
         fn plain(
             $regs: &mut $crate::exec::regs::Regs,
-            $inst: &$crate::exec::inst::Inst,
+            run: &[$crate::exec::inst::Inst],
             $mask: u32,
         ) {
-            $body
+            for $inst in run {
+                $body
+            }
         }
         $crate::exec::inst::Alu { fast, plain }
     }};

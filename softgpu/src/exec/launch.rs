@@ -1,6 +1,7 @@
 //! What all blocks of a launch share, and what each worker keeps of its own.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU8};
 
 use super::global::GlobalView;
@@ -105,6 +106,18 @@ impl Worker {
         if let (Some(executed), Some(lanes)) = (self.executed.get_mut(pc), self.lanes.get_mut(pc)) {
             *executed += 1;
             *lanes += u64::from(mask.count_ones());
+        }
+    }
+
+    /// Counts each of neighbouring instructions once.
+    #[inline(always)]
+    pub fn count_run(&mut self, run: Range<usize>, mask: u32) {
+        let lanes = u64::from(mask.count_ones());
+        if let Some(counts) = self.executed.get_mut(run.clone()) {
+            counts.iter_mut().for_each(|count| *count += 1);
+        }
+        if let Some(counts) = self.lanes.get_mut(run) {
+            counts.iter_mut().for_each(|count| *count += lanes);
         }
     }
 

@@ -217,17 +217,22 @@ impl Warp<'_> {
                 return Turn::Stop;
             };
             let mask = self.guarded(inst);
+            if let Action::Alu(execute) = inst.action {
+                // Up to where another group waits, whose lanes then come along.
+                let end = (pc + inst.run as usize).min(self.state.stop_at);
+                if mask != 0 {
+                    // SAFETY: `Alu::pick` chose the function for this CPU; a run has one function.
+                    unsafe { execute(&mut self.regs, &program.code[pc..end], mask) }
+                }
+                self.state.steps += (end - pc) as u64;
+                self.worker.count_run(pc..end, mask);
+                self.state.pc = end;
+                continue;
+            }
             self.state.steps += 1;
             self.worker.count(pc, mask);
             let flow = match inst.action {
-                Action::Alu(run) => {
-                    if mask != 0 {
-                        // SAFETY: `Alu::pick` chose the function for this CPU.
-                        unsafe { run(&mut self.regs, inst, mask) }
-                    }
-                    self.state.pc = pc + 1;
-                    continue;
-                }
+                Action::Alu(_) => Flow::Next,
                 Action::Warp(_) if mask == 0 => Flow::Next,
                 // SAFETY: as above.
                 Action::Warp(run) => unsafe { run(self, inst, mask) },

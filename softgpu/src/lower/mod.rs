@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::error::LoadError;
-use crate::exec::inst::{ALWAYS, Action, Class, Inst, NONE, OPERANDS};
+use crate::exec::inst::{ALWAYS, Action, Class, Inst, NONE, OPERANDS, find_runs};
 use crate::exec::ops::control;
 use crate::exec::program::{Meta, Program};
 use crate::exec::regs::{LANES, Row, Slot};
@@ -81,7 +81,8 @@ fn program(symbols: &Symbols, kernel: &Function) -> Result<Program, LoadError> {
         known: HashMap::new(),
     };
     emitter.emit(&graph, &order, kernel.line)?;
-    let Emitter { code, meta, wide, pool, .. } = emitter;
+    let Emitter { mut code, meta, wide, pool, .. } = emitter;
+    find_runs(&mut code);
     Ok(Program {
         name: kernel.name.clone(),
         code,
@@ -181,6 +182,7 @@ impl Emitter<'_> {
             ops: [NONE; OPERANDS],
             guard: ALWAYS,
             wide: 0,
+            run: 1,
         });
         let meta =
             Meta { line, source: None, class: Class::Control, fmas: 0, macs: 0, synthetic: true };
@@ -207,7 +209,7 @@ impl Emitter<'_> {
         let guard = draft.guard.map_or(ALWAYS, |(pred, negated)| {
             self.slots.preds[pred as usize] << 1 | i32::from(negated)
         });
-        self.code.push(Inst { action: draft.action, imm: draft.imm, ops, guard, wide });
+        self.code.push(Inst { action: draft.action, imm: draft.imm, ops, guard, wide, run: 1 });
         self.meta.push(draft.meta.clone());
     }
 

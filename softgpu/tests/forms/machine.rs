@@ -76,7 +76,7 @@ impl Form {
         let sources = instruction.operands[1..].iter();
         let negated = sources.map(|operand| matches!(operand, Operand::Not(_))).collect();
         let action = Action::Alu(selected.alu.plain);
-        let inst = Inst { action, imm, ops, guard: ALWAYS, wide: 0 };
+        let inst = Inst { action, imm, ops, guard: ALWAYS, wide: 0, run: 1 };
         let text = text.to_string();
         Form { text, selected, inst, negated, rows: at_row as usize, preds: at_pred as usize }
     }
@@ -123,7 +123,7 @@ impl Form {
         let mut regs = Regs::new(&mut file, &[], &mut preds, perturb);
         regs.carry = carry;
         // SAFETY: the fast function is called only where `has_fast_path` says so.
-        unsafe { alu(&mut regs, &self.inst, mask) };
+        unsafe { alu(&mut regs, std::slice::from_ref(&self.inst), mask) };
         let carry = regs.carry;
         for (&(ty, slot), lanes) in inputs.iter().zip(sources) {
             assert_eq!(
