@@ -1,7 +1,9 @@
 //! Shape checks for every backend's ops, so that a wrong tensor is an error that names it and never a
 //! wrong read.
 
-use super::ops::{BatchNorm, Bce};
+use super::block::NormStats;
+use super::ops::{BatchNorm, Bce, Noise};
+use super::{Backend, NormSaved};
 use crate::error::{Error, Result};
 use crate::shape::{ConvGeometry, TensorShape};
 
@@ -81,6 +83,50 @@ pub fn expect_norm(
             p.count()
         ),
     ))
+}
+
+/// The tensors of a batch normalisation forwards: with `saved` in training mode, else in evaluation.
+pub fn expect_norm_forward<B: Backend<Buffer: Shaped>>(
+    op: &'static str,
+    p: BatchNorm,
+    [y, x]: [&B::Buffer; 2],
+    [gamma, beta]: [&B::Buffer; 2],
+    saved: Option<&NormSaved<B>>,
+    running: &NormStats<B>,
+) -> Result<()> {
+    expect_norm(op, p, [("x", x), ("y", y)], if saved.is_some() { 2 } else { 1 })?;
+    let moving = [("running mean", &running.mean), ("running var", &running.var)];
+    expect_channels(op, p, &[[("gamma", gamma), ("beta", beta)], moving].concat())?;
+    let Some(NormSaved { mean, inv_std }) = saved else { return Ok(()) };
+    expect_channels(op, p, &[("mean", mean), ("inv_std", inv_std)])
+}
+
+/// The parameter gradients of a batch normalisation, where they are wanted.
+pub fn expect_norm_gradients<T: Shaped>(
+    op: &'static str,
+    p: BatchNorm,
+    grads: &Option<(&mut T, &mut T)>,
+) -> Result<()> {
+    let Some((dgamma, dbeta)) = grads else { return Ok(()) };
+    expect_channels(op, p, &[("dgamma", &**dgamma), ("dbeta", &**dbeta)])
+}
+
+/// The tensors of an Adam update.
+pub fn expect_adam<T: Shaped>(param: &T, m: &T, v: &T, grad: &T) -> Result<()> {
+    let tensors = [("m", m), ("v", v), ("grad", grad)];
+    tensors.into_iter().try_for_each(|(name, buffer)| expect("adam", name, buffer, param.shape()))
+}
+
+/// The tensors of noise: rows of numbers, one row an image.
+pub fn expect_noise<T: Shaped>(p: Noise, z: &T, step: &T) -> Result<()> {
+    expect_len("noise", "z", z.shape().len(), p.n * p.len)?;
+    expect("noise", "step", step, TensorShape::Vector(1))?;
+    match z.shape() {
+        TensorShape::Image(s) if s.area() > 1 => {
+            Err(Error::shape("noise", format!("z has shape {s}, expected [n, nz, 1, 1]")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The tensors of a loss.

@@ -15,6 +15,10 @@ use std::fmt;
 /// is missing; `--device cuda` fails with 7 where it cannot be used.
 #[derive(clap::Args)]
 pub struct Args {
+    /// List the kernels of this program with what ptxas said of each: registers, spills, shared memory
+    #[arg(long, conflicts_with = "json")]
+    kernels: bool,
+
     /// Report as JSON on standard output
     #[arg(long)]
     json: bool,
@@ -65,6 +69,9 @@ impl<T> From<Result<T, String>> for Finding<T> {
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
+    if args.kernels {
+        return Ok(output::print(kernel_table())?);
+    }
     let report = examine()?;
     if args.json {
         return Ok(output::print(serde_json::to_string(&report)?)?);
@@ -102,6 +109,23 @@ fn examine() -> anyhow::Result<Report> {
         auto: (auto.to_string(), why.unwrap_or_default()),
         advice,
     })
+}
+
+/// Registers of a thread, bytes spilled, bytes of shared memory of a block, by kernel and architecture.
+fn kernel_table() -> String {
+    if image::RESOURCES.is_empty() {
+        return format!(
+            "no machine code in this program ({}): build with --release where nvcc is found",
+            image::describe()
+        );
+    }
+    let rows = image::RESOURCES.lines().map(|line| line.split('\t').collect::<Vec<_>>());
+    let header = vec!["kernel", "target", "registers", "spills", "shared"];
+    let lines = std::iter::once(header).chain(rows).map(|row| {
+        let field = |i: usize| row.get(i).copied().unwrap_or_default();
+        format!("{:<32}{:<8}{:>10}{:>8}{:>8}", field(0), field(1), field(2), field(3), field(4))
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn kernel_count() -> usize {

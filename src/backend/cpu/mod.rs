@@ -28,7 +28,10 @@ mod scratch;
 mod tests;
 
 use super::block::NormStats;
-use super::check::{expect, expect_channels, expect_conv, expect_len, expect_loss, expect_norm};
+use super::check::{
+    expect, expect_adam, expect_channels, expect_conv, expect_len, expect_loss, expect_noise,
+    expect_norm, expect_norm_forward,
+};
 use super::ops::{Activation, Adam, BatchNorm, Bce, Ema, Gather, Noise};
 use super::{Backend, HostTensor, NormSaved, zeros};
 use crate::error::{Error, Result};
@@ -159,13 +162,7 @@ impl Backend for Cpu {
     }
 
     fn noise(&self, p: Noise, z: &mut Buffer, step: &Buffer) -> Result<()> {
-        expect_len("noise", "z", z.data.len(), p.n * p.len)?;
-        expect("noise", "step", step, TensorShape::Vector(1))?;
-        if let TensorShape::Image(s) = z.shape
-            && s.area() > 1
-        {
-            return Err(Error::shape("noise", format!("z has shape {s}, expected [n, nz, 1, 1]")));
-        }
+        expect_noise(p, z, step)?;
         let step = step.data[0];
         self.run(|| input::noise(p, &mut z.data, step));
         Ok(())
@@ -212,12 +209,7 @@ impl Backend for Cpu {
         gamma: &Buffer,
         beta: &Buffer,
     ) -> Result<()> {
-        const OP: &str = "batch_norm_forward";
-        expect_norm(OP, p, [("x", x), ("y", y)], 2)?;
-        let batch = [("gamma", gamma), ("beta", beta)];
-        let kept = [("mean", &saved.mean), ("inv_std", &saved.inv_std)];
-        let moving = [("running mean", &running.mean), ("running var", &running.var)];
-        expect_channels(OP, p, &[batch, kept, moving].concat())?;
+        expect_norm_forward("batch_norm_forward", p, [y, x], [gamma, beta], Some(saved), running)?;
         let moments = self.run(|| {
             let moments = Moments::of(p, &x.data);
             moments.normalise(p, &mut y.data, &x.data, &gamma.data, &beta.data);
@@ -262,10 +254,7 @@ impl Backend for Cpu {
         gamma: &Buffer,
         beta: &Buffer,
     ) -> Result<()> {
-        const OP: &str = "batch_norm_eval_forward";
-        expect_norm(OP, p, [("x", x), ("y", y)], 1)?;
-        let moving = [("running mean", &running.mean), ("running var", &running.var)];
-        expect_channels(OP, p, &[[("gamma", gamma), ("beta", beta)], moving].concat())?;
+        expect_norm_forward("batch_norm_eval_forward", p, [y, x], [gamma, beta], None, running)?;
         let moments = Moments::kept(&running.mean.data, &running.var.data);
         self.run(|| moments.normalise(p, &mut y.data, &x.data, &gamma.data, &beta.data));
         Ok(())
@@ -335,9 +324,7 @@ impl Backend for Cpu {
         grad: &Buffer,
         step: &Buffer,
     ) -> Result<()> {
-        for (name, buffer) in [("m", &*m), ("v", &*v), ("grad", grad)] {
-            expect("adam", name, buffer, param.shape)?;
-        }
+        expect_adam(param, m, v, grad)?;
         expect("adam", "step", step, TensorShape::Vector(1))?;
         let (step, param) = (step.data[0], &mut param.data);
         self.run(|| adam::adam(p, param, &mut m.data, &mut v.data, &grad.data, step));

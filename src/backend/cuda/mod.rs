@@ -18,6 +18,7 @@
 //! | `conv.rs` | which tile a layer gets | `conv_plain.cu`, `conv_tiled.cu` |
 //! | `batch_norm.rs` | chunks of rows, chains of launches | `batch_norm.cu` |
 //! | `elementwise.rs` | number by number, and the loss | the others |
+//! | `fused.rs` | a block and an optimiser at once | |
 //! | `profile.rs` | times of kernels | |
 //!
 //! **The same bits on every run and every card**: geometries depend on shapes alone, every sum has one
@@ -29,16 +30,18 @@ mod conv;
 pub mod device;
 mod elementwise;
 mod error;
+mod fused;
 pub mod image;
 mod kernels;
 mod launch;
 mod profile;
 mod workspace;
 
-use super::block::{
-    Block, BlockActs, BlockGrads, BlockParams, Mode, NormActs, NormParams, NormStats,
+use super::block::{Block, BlockActs, BlockGrads, BlockParams, Mode, NormStats};
+use super::check::{
+    expect, expect_adam, expect_channels, expect_conv, expect_len, expect_loss, expect_noise,
+    expect_norm, expect_norm_forward, expect_norm_gradients,
 };
-use super::check::{expect, expect_channels, expect_conv, expect_len, expect_loss, expect_norm};
 use super::ops::{Activation, Adam, BatchNorm, Bce, Ema, Gather, Noise};
 use super::{Backend, HostTensor, NormSaved};
 use crate::error::{Error, Result};
@@ -49,6 +52,7 @@ pub use conv::Tiles;
 use cudarc::driver::{CudaContext, CudaSlice, CudaStream, DeviceRepr, DriverError};
 use device::DeviceInfo;
 use elementwise::ActivationArg;
+use fused::expect_norm_backward;
 pub use kernels::Kernel;
 use kernels::Kernels;
 use profile::Timeline;
@@ -210,13 +214,7 @@ impl Backend for Cuda {
     }
 
     fn noise(&self, p: Noise, z: &mut Buffer, step: &Buffer) -> Result<()> {
-        expect_len("noise", "z", z.shape.len(), p.n * p.len)?;
-        expect("noise", "step", step, TensorShape::Vector(1))?;
-        if let TensorShape::Image(s) = z.shape
-            && s.area() > 1
-        {
-            return Err(Error::shape("noise", format!("z has shape {s}, expected [n, nz, 1, 1]")));
-        }
+        expect_noise(p, z, step)?;
         self.normal(p, z, step)
     }
 
@@ -257,7 +255,7 @@ impl Backend for Cuda {
         gamma: &Buffer,
         beta: &Buffer,
     ) -> Result<()> {
-        check_forward("batch_norm_forward", p, [y, x], [gamma, beta], Some(saved), running)?;
+        expect_norm_forward("batch_norm_forward", p, [y, x], [gamma, beta], Some(saved), running)?;
         self.norm_forward(p, NONE, y, saved, running, x, gamma, beta)
     }
 
@@ -270,7 +268,7 @@ impl Backend for Cuda {
         gamma: &Buffer,
         saved: &NormSaved<Self>,
     ) -> Result<()> {
-        check_backward("batch_norm_backward", p, [dy_dx, x], &grads, gamma, saved)?;
+        expect_norm_backward("batch_norm_backward", p, [dy_dx, x], &grads, gamma, saved)?;
         self.norm_backward(p, NONE, dy_dx, grads, None, x, gamma, saved)
     }
 
@@ -283,7 +281,7 @@ impl Backend for Cuda {
         gamma: &Buffer,
         beta: &Buffer,
     ) -> Result<()> {
-        check_forward("batch_norm_eval_forward", p, [y, x], [gamma, beta], None, running)?;
+        expect_norm_forward("batch_norm_eval_forward", p, [y, x], [gamma, beta], None, running)?;
         self.norm_eval_forward(p, NONE, y, running, x, gamma, beta)
     }
 
@@ -300,7 +298,7 @@ impl Backend for Cuda {
         expect_norm(OP, p, [("x", x), ("dy", dy_dx)], 1)?;
         let moving = [("running mean", &running.mean), ("running var", &running.var)];
         expect_channels(OP, p, &[&[("gamma", gamma)], &moving[..]].concat())?;
-        check_gradients(OP, p, &grads)?;
+        expect_norm_gradients(OP, p, &grads)?;
         self.norm_eval_backward(p, dy_dx, grads, x, gamma, running)
     }
 
@@ -338,7 +336,7 @@ impl Backend for Cuda {
         grad: &Buffer,
         step: &Buffer,
     ) -> Result<()> {
-        check_adam(param, m, v, grad)?;
+        expect_adam(param, m, v, grad)?;
         expect("adam", "step", step, TensorShape::Vector(1))?;
         let mut workspace = self.workspace();
         let (_, coefficients) = workspace.partials_and_coefficients(self, 0, 2)?;
@@ -357,7 +355,6 @@ impl Backend for Cuda {
         self.count_step(step)
     }
 
-    /// Batch norm and activation in one pass over the convolution's output.
     fn block_forward(
         &self,
         block: &Block,
@@ -367,53 +364,22 @@ impl Backend for Cuda {
         params: &BlockParams<Self>,
         x: &Buffer,
     ) -> Result<()> {
-        let (Some(norm), Some(running), Some(NormParams { gamma, beta })) =
-            (&mut acts.norm, &mut *stats, &params.norm)
-        else {
-            return super::block::forward(self, block, mode, acts, stats, params, x);
-        };
-        let NormActs { conv, saved } = norm;
-        super::block::convolve(self, block, conv, x, &params.weight)?;
-        let (p, f, y) = (block.batch_norm(), ActivationArg::of(block.activation), &mut acts.y);
-        match mode {
-            Mode::Train => {
-                check_forward("block_forward", p, [y, conv], [gamma, beta], Some(saved), running)?;
-                self.norm_forward(p, f, y, saved, running, conv, gamma, beta)
-            }
-            Mode::Eval => {
-                check_forward("block_forward", p, [y, conv], [gamma, beta], None, running)?;
-                self.norm_eval_forward(p, f, y, running, conv, gamma, beta)
-            }
-        }
+        self.fused_forward(block, mode, acts, stats, params, x)
     }
 
-    /// The activation's derivative inside batch norm's backward pass.
     fn block_backward(
         &self,
         block: &Block,
         dx: Option<&mut Buffer>,
-        mut grads: Option<&mut BlockGrads<Self>>,
+        grads: Option<&mut BlockGrads<Self>>,
         dy: &mut Buffer,
         acts: &BlockActs<Self>,
         params: &BlockParams<Self>,
         x: &Buffer,
     ) -> Result<()> {
-        let (Some(NormActs { conv, saved }), Some(NormParams { gamma, .. })) =
-            (&acts.norm, &params.norm)
-        else {
-            return super::block::backward(self, block, dx, grads, dy, acts, params, x);
-        };
-        let (p, f) = (block.batch_norm(), ActivationArg::of(block.activation));
-        let dnorm = grads.as_mut().and_then(|g| g.norm.as_mut());
-        let dnorm = dnorm.map(|n| (&mut n.gamma, &mut n.beta));
-        expect("block_backward", "y", &acts.y, dy.shape)?;
-        check_backward("block_backward", p, [dy, conv], &dnorm, gamma, saved)?;
-        self.norm_backward(p, f, dy, dnorm, Some(&acts.y), conv, gamma, saved)?;
-        let dw = grads.map(|g| &mut g.weight);
-        super::block::convolve_backward(self, block, dx, dw, x, dy, &params.weight)
+        self.fused_backward(block, dx, grads, dy, acts, params, x)
     }
 
-    /// The step's coefficients once for all tensors.
     fn adam_all(
         &self,
         p: Adam,
@@ -423,59 +389,6 @@ impl Backend for Cuda {
         grads: &[BlockGrads<Self>],
         step: &Buffer,
     ) -> Result<()> {
-        expect("adam", "step", step, TensorShape::Vector(1))?;
-        let mut workspace = self.workspace();
-        let (_, coefficients) = workspace.partials_and_coefficients(self, 0, 2)?;
-        self.adam_coefficients(p, coefficients, step)?;
-        super::block::for_each_tensor(params, m, v, grads, |param, m, v, grad| {
-            check_adam(param, m, v, grad)?;
-            self.adam_update(p, param, m, v, grad, coefficients)
-        })
+        self.fused_adam(p, params, m, v, grads, step)
     }
-}
-
-fn check_adam(param: &Buffer, m: &Buffer, v: &Buffer, grad: &Buffer) -> Result<()> {
-    let tensors = [("m", m), ("v", v), ("grad", grad)];
-    tensors.into_iter().try_for_each(|(name, buffer)| expect("adam", name, buffer, param.shape))
-}
-
-fn check_forward(
-    op: &'static str,
-    p: BatchNorm,
-    [y, x]: [&Buffer; 2],
-    [gamma, beta]: [&Buffer; 2],
-    saved: Option<&NormSaved<Cuda>>,
-    running: &NormStats<Cuda>,
-) -> Result<()> {
-    expect_norm(op, p, [("x", x), ("y", y)], if saved.is_some() { 2 } else { 1 })?;
-    let moving = [("running mean", &running.mean), ("running var", &running.var)];
-    expect_channels(op, p, &[[("gamma", gamma), ("beta", beta)], moving].concat())?;
-    let Some(NormSaved { mean, inv_std }) = saved else { return Ok(()) };
-    expect_channels(op, p, &[("mean", mean), ("inv_std", inv_std)])
-}
-
-fn check_backward(
-    op: &'static str,
-    p: BatchNorm,
-    [dy, x]: [&Buffer; 2],
-    grads: &Option<(&mut Buffer, &mut Buffer)>,
-    gamma: &Buffer,
-    saved: &NormSaved<Cuda>,
-) -> Result<()> {
-    expect_norm(op, p, [("x", x), ("dy", dy)], 2)?;
-    expect_channels(
-        op,
-        p,
-        &[("gamma", gamma), ("mean", &saved.mean), ("inv_std", &saved.inv_std)],
-    )?;
-    check_gradients(op, p, grads)
-}
-
-fn check_gradients(
-    op: &'static str,
-    p: BatchNorm,
-    grads: &Option<(&mut Buffer, &mut Buffer)>,
-) -> Result<()> {
-    let Some((dgamma, dbeta)) = grads else { return Ok(()) };
-    expect_channels(op, p, &[("dgamma", &**dgamma), ("dbeta", &**dbeta)])
 }

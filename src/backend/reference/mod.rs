@@ -10,7 +10,8 @@ pub mod pointwise;
 
 use super::block::NormStats;
 use super::check::{
-    Shaped, expect, expect_channels, expect_conv, expect_len, expect_loss, expect_norm,
+    Shaped, expect, expect_adam, expect_channels, expect_conv, expect_len, expect_loss,
+    expect_noise, expect_norm, expect_norm_forward,
 };
 use super::ops::{Activation, Adam, BatchNorm, Bce, Ema, Gather, Noise};
 use super::{Backend, HostTensor, NormSaved, zeros};
@@ -137,8 +138,7 @@ impl Backend for Reference {
     }
 
     fn noise(&self, p: Noise, z: &mut Buffer, step: &Buffer) -> Result<()> {
-        expect_len("noise", "z", z.data.len(), p.n * p.len)?;
-        expect("noise", "step", step, TensorShape::Vector(1))?;
+        expect_noise(p, z, step)?;
         let philox = Philox::new(p.seed);
         for (row, z) in z.data.chunks_exact_mut(p.len).enumerate() {
             philox.fill_normal(p.stream, step.data[0] as u32, row as u32, z);
@@ -186,14 +186,7 @@ impl Backend for Reference {
         gamma: &Buffer,
         beta: &Buffer,
     ) -> Result<()> {
-        const OP: &str = "batch_norm_forward";
-        expect_norm(OP, p, [("x", x), ("y", y)], 2)?;
-        expect_channels(
-            OP,
-            p,
-            &[("gamma", gamma), ("beta", beta), ("mean", &saved.mean), ("inv_std", &saved.inv_std)],
-        )?;
-        expect_channels(OP, p, &[("running mean", &running.mean), ("running var", &running.var)])?;
+        expect_norm_forward("batch_norm_forward", p, [y, x], [gamma, beta], Some(saved), running)?;
         let statistics = Statistics {
             mean: &mut saved.mean.data,
             inv_std: &mut saved.inv_std.data,
@@ -236,18 +229,7 @@ impl Backend for Reference {
         gamma: &Buffer,
         beta: &Buffer,
     ) -> Result<()> {
-        const OP: &str = "batch_norm_eval_forward";
-        expect_norm(OP, p, [("x", x), ("y", y)], 1)?;
-        expect_channels(
-            OP,
-            p,
-            &[
-                ("gamma", gamma),
-                ("beta", beta),
-                ("running mean", &running.mean),
-                ("running var", &running.var),
-            ],
-        )?;
+        expect_norm_forward("batch_norm_eval_forward", p, [y, x], [gamma, beta], None, running)?;
         let inv_std = batch_norm::inverse_deviation(p, &running.var.data);
         batch_norm::normalise(
             p,
@@ -326,9 +308,7 @@ impl Backend for Reference {
         grad: &Buffer,
         step: &Buffer,
     ) -> Result<()> {
-        for (name, buffer) in [("m", &*m), ("v", &*v), ("grad", grad)] {
-            expect("adam", name, buffer, param.shape)?;
-        }
+        expect_adam(param, m, v, grad)?;
         expect("adam", "step", step, TensorShape::Vector(1))?;
         let t = step.data[0] + 1.0;
         let moments = m.data.iter_mut().zip(&mut v.data);
