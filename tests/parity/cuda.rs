@@ -8,6 +8,7 @@ use dermaglyph::backend::{Backend, Cuda};
 use dermaglyph::model::ModelConfig;
 use dermaglyph::shape::{ConvGeometry, Nchw, TensorShape};
 use dermaglyph::train::{Gan, Hyper};
+use softgpu::client::Scope;
 
 fn tensor(b: &Cuda, shape: TensorShape, seed: u64) -> <Cuda as Backend>::Buffer {
     let mut buffer = b.alloc(shape).unwrap();
@@ -82,6 +83,38 @@ fn a_step_after_the_first_allocates_nothing() {
 #[test]
 fn large_tiles_at_their_edges() {
     crate::ops::convolutions(&cuda().with_tiles(Tiles::Large), 1e-6);
+}
+
+/// What docs/cuda.md says of the layout in shared memory. Only the software device counts conflicts.
+#[test]
+fn large_tiles_have_no_bank_conflicts() {
+    let b = cuda().with_tiles(Tiles::Large);
+    let Some(device) = b.software_device().copied() else { return };
+    let mut seen = std::collections::BTreeSet::new();
+    for (x_channels, y_channels) in [(64, 128), (128, 64)] {
+        let image = Nchw::new(2, x_channels, 16, 16);
+        let g = ConvGeometry::conv(image, y_channels, [4; 2], [2; 2], [1; 2]).unwrap();
+        let (mut x, mut y) =
+            (tensor(&b, TensorShape::Image(g.x), 1), tensor(&b, TensorShape::Image(g.y), 2));
+        let mut w = tensor(&b, g.filter(), 3);
+        let collection = device.collect(Scope::Thread).unwrap();
+        b.conv_forward(g, &mut y, &x, &w).unwrap();
+        b.conv_backward_weights(g, &mut w, &x, &y).unwrap();
+        b.conv_backward_data(g, &mut x, &y, &w).unwrap();
+        for launch in collection.reports().unwrap() {
+            if launch.kernel.ends_with("_wide") || launch.kernel.ends_with("_tall") {
+                let c = &launch.counters;
+                let conflicts = c.shared_loads.conflicts + c.shared_stores.conflicts;
+                assert_eq!(
+                    conflicts, 0,
+                    "{}: {:?}, {:?}",
+                    launch.kernel, c.shared_loads, c.shared_stores
+                );
+                seen.insert(launch.kernel);
+            }
+        }
+    }
+    assert_eq!(seen.len(), 6, "three passes, two tiles: {seen:?}");
 }
 
 /// What is never launched is never compared: the shapes of these tests reach every kernel.

@@ -1,4 +1,4 @@
-//! Tensors in this backend's memory, laid out as [`layout`](crate::backend::layout) says.
+//! Tensors in this backend's memory, laid out as [`layout`] says.
 
 use super::CHUNK;
 use crate::backend::check::Shaped;

@@ -1,4 +1,4 @@
-//! Tensors in the device's memory, laid out as [`layout`](crate::backend::layout) says.
+//! Tensors in the device's memory, laid out as [`layout`] says.
 
 use super::Cuda;
 use super::error;
