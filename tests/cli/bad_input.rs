@@ -106,9 +106,11 @@ fn places_that_cannot_be_written_are_refused() {
 fn a_closed_pipe_is_no_failure() {
     let place = Place::new();
     place.train("--steps 1 --out run");
-    for args in
-        ["--help", "generate --from run --count 1 --out x --json", "train --preset tiny --dry-run"]
-    {
+    for args in [
+        "--help",
+        "generate --from run --count 1 --out x --json --device cpu",
+        "train --preset tiny --dry-run --device cpu",
+    ] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let output = place.command(args).stdout(writer).output().unwrap();

@@ -145,7 +145,7 @@ fn what_cannot_be_generated_is_refused_and_nothing_is_replaced() {
     place.refuse("generate --from run --grid 2x2 --format bmp --out x.png", 2, &["contradict"]);
     place.refuse("generate --from run --seeds 3 --interpolate --out x", 2, &["two seeds"]);
     place.refuse("generate --from run --count 1 --format gif --out x", 2, &["png, bmp"]);
-    place.refuse("generate --from run --count 1 --device cuda:3 --out x", 7, &["no CUDA engine"]);
+    place.refuse("generate --from run --count 1 --device cuda:3 --out x", 7, &["device cuda:3"]);
     place.refuse("generate --from nothing --count 1 --out x", 5, &["nothing"]);
     place.refuse("generate --from images --count 1 --out x", 4, &["no checkpoint"]);
     place.refuse("generate --from images/00.png --count 1 --out x", 4, &["not a safetensors file"]);
