@@ -6,7 +6,7 @@
 //!
 //! [`Hyper::check_every_pass`]: super::Hyper::check_every_pass
 
-use super::step::{Gan, Optimiser, Pass, named_buffers};
+use super::step::{Gan, Losses, Optimiser, Pass, named_buffers};
 use crate::backend::Backend;
 use crate::backend::block::BlockParams;
 use crate::error::{Error, Result};
@@ -24,15 +24,16 @@ impl<B: Backend> Gan<B> {
         Err(self.diverged(format!("{place}, {},", pass.describe())))
     }
 
-    /// Stops if the losses of the last step are no numbers, some steps late where ops are asynchronous.
+    /// The last step's losses, if they are numbers; some steps late where ops are asynchronous. Waits for
+    /// the device, once.
     ///
     /// # Errors
     /// [`Error::Diverged`].
-    pub fn check_losses(&self) -> Result<()> {
-        let mut losses = [0.0; 6];
-        self.backend.download(&mut losses, &self.losses)?;
-        if losses.iter().all(|loss| loss.is_finite()) {
-            return Ok(());
+    pub fn finite_losses(&self) -> Result<Losses> {
+        let losses = self.losses()?;
+        let Losses { d_real, d_x, d_fake, d_g_z1, g, d_g_z2 } = losses;
+        if [d_real, d_x, d_fake, d_g_z1, g, d_g_z2].into_iter().all(f32::is_finite) {
+            return Ok(losses);
         }
         Err(Error::Diverged { step: self.completed, place: self.first_bad_of_both(true)? })
     }

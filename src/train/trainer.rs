@@ -294,8 +294,7 @@ impl<'a, B: Backend> Trainer<'a, B> {
     }
 
     fn metrics(&self, log: &mut Log) -> Result<Metrics> {
-        self.gan.check_losses()?;
-        let Losses { d_real, d_fake, g, d_x, d_g_z1, d_g_z2 } = self.gan.losses()?;
+        let Losses { d_real, d_fake, g, d_x, d_g_z1, d_g_z2 } = self.gan.finite_losses()?;
         let Progress { step, steps_per_epoch, .. } = self.progress;
         let batch = u64::from(self.config.batch_size);
         let seconds = log.seconds();
