@@ -85,16 +85,21 @@ impl HostTensor {
 /// [`Error::Device`] if the system has no room for them.
 fn zeros<T: bytemuck::Zeroable + Clone>(device: &str, shape: TensorShape) -> Result<Vec<T>> {
     let mut data = Vec::new();
-    data.try_reserve_exact(shape.len()).map_err(|_| Error::Device {
+    data.try_reserve_exact(shape.len()).map_err(|_| out_of_memory::<T>(device, shape))?;
+    data.resize(shape.len(), T::zeroed());
+    Ok(data)
+}
+
+/// There is no room for a tensor of `shape`.
+fn out_of_memory<T>(device: &str, shape: TensorShape) -> Error {
+    Error::Device {
         device: device.into(),
         reason: format!(
             "out of memory: no room for a tensor of shape {shape}, {} MiB; lower --batch-size, \
              --ngf or --ndf",
-            (shape.len() * size_of::<T>()) >> 20
+            shape.len().saturating_mul(size_of::<T>()) >> 20
         ),
-    })?;
-    data.resize(shape.len(), T::zeroed());
-    Ok(data)
+    }
 }
 
 /// Mean and 1/√(variance + eps) of one batch, per channel, kept for the backward pass.

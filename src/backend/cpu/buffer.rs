@@ -1,6 +1,7 @@
 //! Tensors in this backend's memory, laid out as [`layout`] says.
 
 use super::CHUNK;
+use super::memory::Storage;
 use crate::backend::check::Shaped;
 use crate::backend::layout;
 use crate::shape::TensorShape;
@@ -10,7 +11,7 @@ use rayon::prelude::*;
 #[derive(Debug)]
 pub struct Buffer {
     pub(super) shape: TensorShape,
-    pub(super) data: Vec<f32>,
+    pub(super) data: Storage,
 }
 
 impl Shaped for Buffer {

@@ -20,12 +20,18 @@ mod batch_norm;
 mod buffer;
 mod columns;
 mod conv;
+mod engine;
 mod gemm;
 mod input;
 mod loss;
+mod memory;
+mod product;
 mod scratch;
+mod shared;
+mod simd;
 #[cfg(test)]
 mod tests;
+mod winograd;
 
 use super::block::NormStats;
 use super::check::{
@@ -33,60 +39,108 @@ use super::check::{
     expect_norm, expect_norm_forward,
 };
 use super::ops::{Activation, Adam, BatchNorm, Bce, Ema, Gather, Noise};
-use super::{Backend, HostTensor, NormSaved, zeros};
+use super::{Backend, HostTensor, NormSaved, out_of_memory};
 use crate::error::{Error, Result};
 use crate::shape::{ConvGeometry, TensorShape};
 use batch_norm::{Moments, Projections};
 pub use buffer::{Buffer, Bytes};
-use rayon::ThreadPool;
+use engine::Engine;
+use memory::Storage;
 use rayon::prelude::*;
+use simd::Isa;
 use std::sync::Mutex;
+use winograd::Gradients;
 
 /// Numbers that one task of an element-wise op takes: a quarter of a megabyte.
 const CHUNK: usize = 1 << 16;
 
+/// Names an instruction set to use in place of the best: `avx512`, `avx2`, `neon`, `portable`.
+pub const ISA_VARIABLE: &str = "DERMAGLYPH_CPU_ISA";
+
+/// The instruction set of that name, or the best.
+fn chosen_isa(name: Option<String>) -> Result<Isa> {
+    let Some(name) = name else { return Ok(Isa::detect()) };
+    let all = Isa::all();
+    all.iter().copied().find(|isa| isa.key() == name).ok_or_else(|| {
+        let keys: Vec<_> = all.iter().map(|isa| isa.key()).collect();
+        Error::Config(format!("{ISA_VARIABLE}={name}: this machine has {}", keys.join(", ")))
+    })
+}
+
+/// How convolutions are computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Convolutions {
+    /// The faster of the two for each layer, by its shape.
+    #[default]
+    Auto,
+    /// As a matrix product of the definition's multiplications.
+    Direct,
+}
+
+/// The algorithm of one layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// A matrix product with the columns of the image.
+    Direct,
+    /// Split by parity, then Winograd in tiles of this side.
+    Winograd(usize),
+}
+
+impl std::fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Direct => f.write_str("direct"),
+            Self::Winograd(n) => write!(f, "F({n},2)"),
+        }
+    }
+}
+
 /// The CPU backend. It owns its threads and their working memory.
 #[derive(Debug)]
 pub struct Cpu {
-    pool: ThreadPool,
+    engine: Engine,
+    convolutions: Convolutions,
     /// Partial weight gradients, kept from call to call.
     partials: Mutex<Vec<f32>>,
 }
 
 impl Cpu {
-    /// A backend on `threads` threads, or on as many as the machine has cores.
+    /// A backend on `threads` threads, or on as many as the machine has cores, with the best instruction
+    /// set of the machine or the one that the variable [`ISA_VARIABLE`] names.
     ///
     /// # Errors
-    /// If `threads` is zero or the system refuses to start that many.
+    /// If `threads` is zero, the system refuses to start that many, or the machine lacks what the variable
+    /// names.
     pub fn new(threads: Option<usize>) -> Result<Self> {
-        if threads == Some(0) {
-            return Err(Error::Config("the number of threads must be at least 1".into()));
-        }
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.unwrap_or(0))
-            .thread_name(|index| format!("cpu-{index}"))
-            .build()
-            .map_err(|error| Error::Device { device: "cpu".into(), reason: error.to_string() })?;
-        Ok(Self { pool, partials: Mutex::default() })
+        let engine = Engine::new(threads, chosen_isa(std::env::var(ISA_VARIABLE).ok())?)?;
+        Ok(Self { engine, convolutions: Convolutions::Auto, partials: Mutex::default() })
+    }
+
+    /// The same backend with another choice of convolutions.
+    pub fn with_convolutions(self, convolutions: Convolutions) -> Self {
+        Self { convolutions, ..self }
     }
 
     /// Number of threads.
     pub fn threads(&self) -> usize {
-        self.pool.current_num_threads()
+        self.engine.pool.current_num_threads()
+    }
+
+    /// The algorithm that computes a layer of this geometry. It depends on the shape of an image but not
+    /// on the batch, so an image's numbers do not depend on its batch.
+    pub fn algorithm(&self, g: ConvGeometry) -> Algorithm {
+        match self.convolutions {
+            Convolutions::Auto => {
+                winograd::supports(g).map_or(Algorithm::Direct, Algorithm::Winograd)
+            }
+            Convolutions::Direct => Algorithm::Direct,
+        }
     }
 
     fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        self.pool.install(work)
+        self.engine.pool.install(work)
     }
-}
-
-/// What the matrix product was compiled for and this machine has.
-fn instructions() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("fma") {
-        return "AVX2 and FMA";
-    }
-    if cfg!(target_arch = "aarch64") { "NEON" } else { "no vector extension" }
 }
 
 impl Backend for Cpu {
@@ -95,11 +149,12 @@ impl Backend for Cpu {
 
     fn describe(&self) -> String {
         let plural = if self.threads() == 1 { "" } else { "s" };
-        format!("cpu, {} thread{plural}, {}", self.threads(), instructions())
+        format!("cpu, {} thread{plural}, {}", self.threads(), self.engine.isa.name())
     }
 
     fn alloc(&self, shape: TensorShape) -> Result<Buffer> {
-        Ok(Buffer { shape, data: zeros("cpu", shape)? })
+        let data = Storage::zeros(shape.len()).map_err(|_| out_of_memory::<f32>("cpu", shape))?;
+        Ok(Buffer { shape, data })
     }
 
     fn shape(&self, buffer: &Buffer) -> TensorShape {
@@ -170,8 +225,17 @@ impl Backend for Cpu {
 
     fn conv_forward(&self, g: ConvGeometry, y: &mut Buffer, x: &Buffer, w: &Buffer) -> Result<()> {
         expect_conv("conv_forward", g, [("x", x), ("y", y), ("w", w)])?;
-        self.run(|| conv::forward(g, &mut y.data, &x.data, &w.data));
-        Ok(())
+        let engine = &self.engine;
+        let algorithm = self.algorithm(g);
+        self.run(|| match algorithm {
+            Algorithm::Winograd(n) => {
+                winograd::forward(engine, g, n, &mut y.data, &x.data, &w.data)
+            }
+            Algorithm::Direct => {
+                conv::forward(g, &mut y.data, &x.data, &w.data);
+                Ok(())
+            }
+        })
     }
 
     fn conv_backward_data(
@@ -182,8 +246,19 @@ impl Backend for Cpu {
         w: &Buffer,
     ) -> Result<()> {
         expect_conv("conv_backward_data", g, [("dx", dx), ("dy", dy), ("w", w)])?;
-        self.run(|| conv::backward_data(g, &mut dx.data, &dy.data, &w.data));
-        Ok(())
+        let engine = &self.engine;
+        let algorithm = self.algorithm(g);
+        self.run(|| match algorithm {
+            Algorithm::Winograd(n) => {
+                let dx = Some(&mut dx.data[..]);
+                let (dy, w) = (&dy.data, &w.data);
+                winograd::backward(engine, g, n, Gradients { dx, dw: None, x: &[], dy, w })
+            }
+            Algorithm::Direct => {
+                conv::backward_data(g, &mut dx.data, &dy.data, &w.data);
+                Ok(())
+            }
+        })
     }
 
     fn conv_backward_weights(
@@ -195,8 +270,19 @@ impl Backend for Cpu {
     ) -> Result<()> {
         expect_conv("conv_backward_weights", g, [("x", x), ("dy", dy), ("dw", dw)])?;
         let partials = &self.partials;
-        self.run(|| conv::backward_weights(g, &mut dw.data, &x.data, &dy.data, partials));
-        Ok(())
+        let engine = &self.engine;
+        let algorithm = self.algorithm(g);
+        self.run(|| match algorithm {
+            Algorithm::Winograd(n) => {
+                let dw = Some(&mut dw.data[..]);
+                let (x, dy) = (&x.data, &dy.data);
+                winograd::backward(engine, g, n, Gradients { dx: None, dw, x, dy, w: &[] })
+            }
+            Algorithm::Direct => {
+                conv::backward_weights(g, &mut dw.data, &x.data, &dy.data, partials);
+                Ok(())
+            }
+        })
     }
 
     fn batch_norm_forward(

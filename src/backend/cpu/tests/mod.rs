@@ -4,7 +4,9 @@ mod conv;
 mod norm;
 mod pointwise;
 mod storage;
+mod winograd;
 
+use super::engine::Engine;
 use super::{Buffer, Cpu};
 use crate::backend::{Backend, Reference, reference};
 use crate::rng::{Sequence, Stream};

@@ -120,3 +120,17 @@ fn a_backend_needs_a_thread() {
     assert_eq!(Cpu::new(Some(2)).unwrap().threads(), 2);
     assert!(Cpu::new(None).unwrap().describe().starts_with("cpu, "));
 }
+
+#[test]
+fn an_instruction_set_is_chosen_by_name() {
+    use crate::backend::cpu::chosen_isa;
+    use crate::backend::cpu::simd::Isa;
+    assert_eq!(chosen_isa(None).unwrap(), Isa::detect());
+    for isa in Isa::all() {
+        assert_eq!(chosen_isa(Some(isa.key().into())).unwrap(), isa);
+    }
+    let error = chosen_isa(Some("sse9".into())).unwrap_err().to_string();
+    assert!(
+        error.contains("DERMAGLYPH_CPU_ISA=sse9: this machine has ") && error.contains("portable")
+    );
+}

@@ -1,0 +1,196 @@
+//! Transforms of images: V from x, Z from dy, y from M, dx from M.
+//!
+//! Each works on one chunk of tiles. A row of a block is a tile, a panel sixteen channels (of one parity,
+//! for the large side), so a tile's transform is a few dozen additions of whole lines.
+
+use super::super::shared::Shared;
+use super::super::simd::{LANES, Simd, line, line_mut};
+use super::layer::{Block, Layer, PARITIES};
+use super::tile::{Tile, both};
+use std::ops::Range;
+
+/// Where row or column `u` of a parity's map lies in the image: row `2u + parity` of the padded image is
+/// row `2u + parity − 1` of the image. Out of the image is a number beyond its size.
+#[inline(always)]
+fn in_image(u: usize, parity: usize) -> usize {
+    (2 * u + parity).wrapping_sub(1)
+}
+
+/// Stores `values[a][b]` at `at` of the points.
+#[inline(always)]
+fn store_points<S: Simd, const M: usize>(
+    s: S,
+    shape: Block,
+    block: &mut [f32],
+    at: usize,
+    values: [[S::V; M]; M],
+) {
+    for a in 0..M {
+        for b in 0..M {
+            s.store(line_mut(block, (a * M + b) * shape.point() + at), values[a][b]);
+        }
+    }
+}
+
+/// The inverse of [`store_points`].
+#[inline(always)]
+fn load_points<S: Simd, const M: usize>(
+    s: S,
+    shape: Block,
+    block: &[f32],
+    at: usize,
+) -> [[S::V; M]; M] {
+    let mut values = [[s.zero(); M]; M];
+    for a in 0..M {
+        for b in 0..M {
+            values[a][b] = s.load(line(block, (a * M + b) * shape.point() + at));
+        }
+    }
+    values
+}
+
+/// `V = Bᵀ P B` of the panels `panels` of x, four parities each.
+#[inline(always)]
+pub fn input<S: Simd, F: Tile<N, M>, const N: usize, const M: usize>(
+    s: S,
+    layer: &Layer,
+    shape: Block,
+    v: &mut [f32],
+    x: &[f32],
+    images: Range<usize>,
+    panels: Range<usize>,
+) {
+    let ([height, width], channels) = (layer.x, layer.x_channels);
+    for row in 0..images.len() * layer.tiles_per_image() {
+        let (image, [i, j]) = layer.tile(images.start, row);
+        for panel in panels.clone() {
+            for parity in 0..PARITIES {
+                let mut patch = [[s.zero(); M]; M];
+                for u in 0..M {
+                    let r = in_image(N * i + u, parity / 2);
+                    if r >= height {
+                        continue;
+                    }
+                    for v in 0..M {
+                        let c = in_image(N * j + v, parity % 2);
+                        if c < width {
+                            let pixel = (image * height + r) * width + c;
+                            patch[u][v] = s.load(line(x, pixel * channels + panel * LANES));
+                        }
+                    }
+                }
+                let values = both!(s, patch, F::input, M => M);
+                let index = PARITIES * (panel - panels.start) + parity;
+                store_points(s, shape, v, index * shape.panel() + row * LANES, values);
+            }
+        }
+    }
+}
+
+/// `Z = A dy Aᵀ` of the panels `panels` of dy.
+#[inline(always)]
+pub fn gradient<S: Simd, F: Tile<N, M>, const N: usize, const M: usize>(
+    s: S,
+    layer: &Layer,
+    shape: Block,
+    z: &mut [f32],
+    dy: &[f32],
+    images: Range<usize>,
+    panels: Range<usize>,
+) {
+    let ([height, width], channels) = (layer.y, layer.y_channels);
+    for row in 0..images.len() * layer.tiles_per_image() {
+        let (image, [i, j]) = layer.tile(images.start, row);
+        for panel in panels.clone() {
+            let mut patch = [[s.zero(); N]; N];
+            for u in 0..N {
+                for v in 0..N {
+                    let pixel = (image * height + N * i + u) * width + N * j + v;
+                    patch[u][v] = s.load(line(dy, pixel * channels + panel * LANES));
+                }
+            }
+            let values = both!(s, patch, F::output_transposed, N => M);
+            let at = (panel - panels.start) * shape.panel() + row * LANES;
+            store_points(s, shape, z, at, values);
+        }
+    }
+}
+
+/// `y = Aᵀ M A`, written to the panels `panels` of y.
+///
+/// # Safety
+/// No other task touches these images' panels.
+#[inline(always)]
+pub unsafe fn output<S: Simd, F: Tile<N, M>, const N: usize, const M: usize>(
+    s: S,
+    layer: &Layer,
+    shape: Block,
+    y: &Shared<'_>,
+    m: &[f32],
+    images: Range<usize>,
+    panels: Range<usize>,
+) {
+    let ([height, width], channels) = (layer.y, layer.y_channels);
+    for row in 0..images.len() * layer.tiles_per_image() {
+        let (image, [i, j]) = layer.tile(images.start, row);
+        for panel in panels.clone() {
+            let at = (panel - panels.start) * shape.panel() + row * LANES;
+            let values = both!(s, load_points(s, shape, m, at), F::output, M => N);
+            for u in 0..N {
+                for v in 0..N {
+                    let pixel = (image * height + N * i + u) * width + N * j + v;
+                    // SAFETY: the caller's promise.
+                    let line = unsafe { y.line(pixel * channels + panel * LANES) };
+                    s.store(line, values[u][v]);
+                }
+            }
+        }
+    }
+}
+
+/// `dP = B M Bᵀ` of the four parities of one panel, summed where tiles overlap, interleaved, and cut to the
+/// image: dx.
+///
+/// A tile covers rows nt … n(t+1) of P, so its first row is the last one of the tile above, and likewise
+/// for columns. Tiles come in order: what an earlier tile has written is added to, all else is overwritten.
+///
+/// # Safety
+/// No other task touches these images' panel.
+#[inline(always)]
+pub unsafe fn input_gradient<S: Simd, F: Tile<N, M>, const N: usize, const M: usize>(
+    s: S,
+    layer: &Layer,
+    shape: Block,
+    dx: &Shared<'_>,
+    m: &[f32],
+    images: Range<usize>,
+    panel: usize,
+) {
+    let ([height, width], channels) = (layer.x, layer.x_channels);
+    for row in 0..images.len() * layer.tiles_per_image() {
+        let (image, [i, j]) = layer.tile(images.start, row);
+        for parity in 0..PARITIES {
+            let at = parity * shape.panel() + row * LANES;
+            let patch = both!(s, load_points(s, shape, m, at), F::input_transposed, M => M);
+            for u in 0..M {
+                let r = in_image(N * i + u, parity / 2);
+                if r >= height {
+                    continue;
+                }
+                for v in 0..M {
+                    let c = in_image(N * j + v, parity % 2);
+                    if c >= width {
+                        continue;
+                    }
+                    let pixel = (image * height + r) * width + c;
+                    // SAFETY: the caller's promise.
+                    let line = unsafe { dx.line(pixel * channels + panel * LANES) };
+                    let written = (u == 0 && i > 0) || (v == 0 && j > 0);
+                    let value = patch[u][v];
+                    let value = if written { s.add(s.load(line), value) } else { value };
+                    s.store(line, value);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The three passes, block by block.
+
+use super::super::engine::Engine;
+use super::super::shared::Shared;
+use super::super::simd::LANES;
+use super::layer::{Block, Blocks, Layer, PARITIES};
+use super::tasks::{DataGradient, Forward, Side, Transform, WeightGradient};
+use super::tile::{F2, F4, Tile};
+use crate::error::Result;
+use crate::shape::ConvGeometry;
+use rayon::prelude::*;
+use std::marker::PhantomData;
+use std::ops::Range;
+
+/// Output panels of a task at most.
+const TASK_PANELS: usize = 4;
+
+/// `y = conv(x, w)`, the map cut into tiles of side `n`.
+pub fn forward(
+    engine: &Engine,
+    g: ConvGeometry,
+    n: usize,
+    y: &mut [f32],
+    x: &[f32],
+    w: &[f32],
+) -> Result<()> {
+    let layer = Layer::new(g, n);
+    match n {
+        4 => Pass::<F4, 4, 5>::new(engine, layer).forward(y, x, w),
+        _ => Pass::<F2, 2, 3>::new(engine, layer).forward(y, x, w),
+    }
+}
+
+/// What a backward pass computes, and from what.
+pub struct Gradients<'a> {
+    /// Overwritten.
+    pub dx: Option<&'a mut [f32]>,
+    /// Added to.
+    pub dw: Option<&'a mut [f32]>,
+    /// Read for `dw` only.
+    pub x: &'a [f32],
+    pub dy: &'a [f32],
+    /// Read for `dx` only.
+    pub w: &'a [f32],
+}
+
+/// The gradients that are wanted, from one transform of dy.
+pub fn backward(
+    engine: &Engine,
+    g: ConvGeometry,
+    n: usize,
+    gradients: Gradients<'_>,
+) -> Result<()> {
+    let layer = Layer::new(g, n);
+    match n {
+        4 => Pass::<F4, 4, 5>::new(engine, layer).backward(gradients),
+        _ => Pass::<F2, 2, 3>::new(engine, layer).backward(gradients),
+    }
+}
+
+/// A layer's pass over its blocks.
+pub(super) struct Pass<'a, F, const N: usize, const M: usize> {
+    engine: &'a Engine,
+    pub layer: Layer,
+    pub v: Blocks,
+    pub z: Blocks,
+    tile: PhantomData<F>,
+}
+
+impl<'a, F: Tile<N, M>, const N: usize, const M: usize> Pass<'a, F, N, M> {
+    fn new(engine: &'a Engine, layer: Layer) -> Self {
+        Self { engine, layer, v: layer.v(), z: layer.z(), tile: PhantomData }
+    }
+
+    fn forward(&self, y: &mut [f32], x: &[f32], w: &[f32]) -> Result<()> {
+        let layer = &self.layer;
+        let y = Shared::new(y);
+        let width = self.task_panels();
+        let [m, u] = self.product_blocks(width, self.v.block.panels);
+        self.engine.reserve_scratch(m.len() + u.len())?;
+        for chunks in layer.super_blocks(self.v.chunk_len()) {
+            self.engine.with_shared(chunks.len() * self.v.chunk_len(), |v| {
+                self.transform(Side::X, v, x, &chunks);
+                let v = &*v;
+                tasks(chunks.len(), self.z.panels.div_ceil(width)).for_each(|(chunk, part)| {
+                    let y_panels = part * width..self.z.panels.min((part + 1) * width);
+                    let images = layer.chunk(chunks.start + chunk);
+                    let y = &y;
+                    self.engine.with_scratch(m.len() + u.len(), |scratch| {
+                        let task =
+                            Forward { pass: self, y, v, w, scratch, chunk, images, y_panels };
+                        self.engine.isa.run(task);
+                    });
+                });
+            })?;
+        }
+        Ok(())
+    }
+
+    fn backward(&self, gradients: Gradients<'_>) -> Result<()> {
+        let layer = &self.layer;
+        let Gradients { dx, dw, x, dy, w } = gradients;
+        let (dx, dw) = (dx.map(Shared::new), dw.map(Shared::new));
+        let [m, u] = self.product_blocks(PARITIES, self.z.block.panels);
+        let du = self.block(self.task_panels(), self.v.block.panels * LANES);
+        self.engine.reserve_scratch((m.len() + u.len()).max(du.len()))?;
+        let z_chunk = self.z.chunk_len();
+        let v_chunk = if dw.is_some() { self.v.chunk_len() } else { 0 };
+        for chunks in layer.super_blocks(z_chunk + v_chunk) {
+            self.engine.with_shared(chunks.len() * (z_chunk + v_chunk), |both| {
+                let (z, v) = both.split_at_mut(chunks.len() * z_chunk);
+                self.transform(Side::Y, z, dy, &chunks);
+                if let Some(dw) = &dw {
+                    self.transform(Side::X, v, x, &chunks);
+                    self.weights(dw, v, z, &chunks);
+                }
+                if let Some(dx) = &dx {
+                    let z = &*z;
+                    tasks(chunks.len(), layer.x_channels / LANES).for_each(|(chunk, x_panel)| {
+                        let images = layer.chunk(chunks.start + chunk);
+                        self.engine.with_scratch(m.len() + u.len(), |scratch| {
+                            let task = DataGradient {
+                                pass: self,
+                                dx,
+                                z,
+                                w,
+                                scratch,
+                                chunk,
+                                images,
+                                x_panel,
+                            };
+                            self.engine.isa.run(task);
+                        });
+                    });
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    fn weights(&self, dw: &Shared<'_>, v: &[f32], z: &[f32], chunks: &Range<usize>) {
+        let width = self.task_panels();
+        tasks(self.v.groups, self.z.panels.div_ceil(width)).for_each(|(group, part)| {
+            let y_panels = part * width..self.z.panels.min((part + 1) * width);
+            let chunks = chunks.clone();
+            let rows = self.v.group(group).len() * LANES;
+            self.engine.with_scratch(self.block(y_panels.len(), rows).len(), |scratch| {
+                let task =
+                    WeightGradient { pass: self, dw, scratch, v, z, chunks, group, y_panels };
+                self.engine.isa.run(task);
+            });
+        });
+    }
+
+    /// Output panels of a task: few enough that every thread has some, which changes no bit.
+    fn task_panels(&self) -> usize {
+        TASK_PANELS
+    }
+
+    fn transform(&self, side: Side, blocks: &mut [f32], image: &[f32], chunks: &Range<usize>) {
+        let sizes = if side == Side::X { self.v } else { self.z };
+        blocks.par_chunks_mut(sizes.block.len()).enumerate().for_each(|(index, block)| {
+            let images = self.layer.chunk(chunks.start + index / sizes.groups);
+            let panels = sizes.group(index % sizes.groups);
+            self.engine.isa.run(Transform { pass: self, side, block, image, images, panels });
+        });
+    }
+
+    /// What a matrix of `panels` × `rows` for each point takes.
+    pub fn block(&self, panels: usize, rows: usize) -> Block {
+        Block { points: self.layer.points, panels, rows }
+    }
+
+    /// M and U of a task that computes `panels` panels from groups of `depth` panels.
+    pub fn product_blocks(&self, panels: usize, depth: usize) -> [Block; 2] {
+        [self.layer.rows(), depth * LANES].map(|rows| self.block(panels, rows))
+    }
+
+    pub fn rows(&self, images: &Range<usize>) -> usize {
+        images.len() * self.layer.tiles_per_image()
+    }
+}
+
+/// The pairs (i, j), row by row, one task each.
+fn tasks(rows: usize, cols: usize) -> impl ParallelIterator<Item = (usize, usize)> {
+    (0..rows * cols).into_par_iter().with_max_len(1).map(move |task| (task / cols, task % cols))
+}

@@ -1,0 +1,173 @@
+//! What a thread computes at a time. A task is a [`Kernel`], compiled as a whole for each instruction set.
+
+use super::super::product::Product;
+use super::super::shared::Shared;
+use super::super::simd::{Kernel, LANES, Simd};
+use super::layer::{Block, PARITIES};
+use super::passes::Pass;
+use super::tile::Tile;
+use super::{filter, image};
+use std::ops::Range;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    X,
+    Y,
+}
+
+/// V or Z of one chunk and group.
+pub struct Transform<'a, F, const N: usize, const M: usize> {
+    pub pass: &'a Pass<'a, F, N, M>,
+    pub side: Side,
+    pub block: &'a mut [f32],
+    pub image: &'a [f32],
+    pub images: Range<usize>,
+    pub panels: Range<usize>,
+}
+
+impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for Transform<'_, F, N, M> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { pass, side, block, image, images, panels } = self;
+        let layer = &pass.layer;
+        match side {
+            Side::X => {
+                let panels = panels.start / PARITIES..panels.end / PARITIES;
+                image::input::<S, F, N, M>(s, layer, pass.v.block, block, image, images, panels);
+            }
+            Side::Y => {
+                image::gradient::<S, F, N, M>(s, layer, pass.z.block, block, image, images, panels);
+            }
+        }
+    }
+}
+
+/// Some channels of y for one chunk.
+pub struct Forward<'a, F, const N: usize, const M: usize> {
+    pub pass: &'a Pass<'a, F, N, M>,
+    pub y: &'a Shared<'a>,
+    pub v: &'a [f32],
+    pub w: &'a [f32],
+    /// Room for M and U.
+    pub scratch: &'a mut [f32],
+    pub chunk: usize,
+    pub images: Range<usize>,
+    pub y_panels: Range<usize>,
+}
+
+impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for Forward<'_, F, N, M> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { pass, y, v, w, scratch, chunk, images, y_panels } = self;
+        let (layer, rows, panels) = (&pass.layer, pass.rows(&images), y_panels.len());
+        let [m_shape, u_shape] = pass.product_blocks(panels, pass.v.block.panels);
+        let (m, u) = scratch.split_at_mut(m_shape.len());
+        for group in 0..pass.v.groups {
+            let k = pass.v.group(group);
+            let depth = k.len() * LANES;
+            let x_panels = k.start / PARITIES..k.end / PARITIES;
+            filter::forward::<S, F, N, M>(s, layer, u_shape, u, w, x_panels, y_panels.clone());
+            let product = product(rows, depth, [m_shape, pass.v.block, u_shape], group > 0);
+            let v = pass.v.at(v, chunk, group);
+            for point in 0..layer.points {
+                let m = &mut m[point * m_shape.point()..];
+                let v = &v[point * pass.v.block.point()..];
+                product.multiply(s, m, v, &u[point * u_shape.point()..]);
+            }
+        }
+        // SAFETY: a task has these images and panels of y to itself.
+        unsafe { image::output::<S, F, N, M>(s, layer, m_shape, y, m, images, y_panels) }
+    }
+}
+
+/// One panel of dx for one chunk.
+pub struct DataGradient<'a, F, const N: usize, const M: usize> {
+    pub pass: &'a Pass<'a, F, N, M>,
+    pub dx: &'a Shared<'a>,
+    pub z: &'a [f32],
+    pub w: &'a [f32],
+    /// Room for M and U.
+    pub scratch: &'a mut [f32],
+    pub chunk: usize,
+    pub images: Range<usize>,
+    pub x_panel: usize,
+}
+
+impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for DataGradient<'_, F, N, M> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { pass, dx, z, w, scratch, chunk, images, x_panel } = self;
+        let (layer, rows) = (&pass.layer, pass.rows(&images));
+        let [m_shape, u_shape] = pass.product_blocks(PARITIES, pass.z.block.panels);
+        let (m, u) = scratch.split_at_mut(m_shape.len());
+        for group in 0..pass.z.groups {
+            let k = pass.z.group(group);
+            let depth = k.len() * LANES;
+            filter::backward::<S, F, N, M>(s, layer, u_shape, u, w, x_panel, k);
+            let product = product(rows, depth, [m_shape, pass.z.block, u_shape], group > 0);
+            let z = pass.z.at(z, chunk, group);
+            for point in 0..layer.points {
+                let m = &mut m[point * m_shape.point()..];
+                let z = &z[point * pass.z.block.point()..];
+                product.multiply(s, m, z, &u[point * u_shape.point()..]);
+            }
+        }
+        // SAFETY: a task has these images and this panel of dx to itself.
+        unsafe { image::input_gradient::<S, F, N, M>(s, layer, m_shape, dx, m, images, x_panel) }
+    }
+}
+
+/// What some chunks add to some channels of dw.
+pub struct WeightGradient<'a, F, const N: usize, const M: usize> {
+    pub pass: &'a Pass<'a, F, N, M>,
+    pub dw: &'a Shared<'a>,
+    pub v: &'a [f32],
+    pub z: &'a [f32],
+    /// Room for dU.
+    pub scratch: &'a mut [f32],
+    /// The chunks whose transforms `v` and `z` hold.
+    pub chunks: Range<usize>,
+    pub group: usize,
+    pub y_panels: Range<usize>,
+}
+
+impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for WeightGradient<'_, F, N, M> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { pass, dw, v, z, scratch: du, chunks, group, y_panels } = self;
+        let (layer, k) = (&pass.layer, pass.v.group(group));
+        let rows = k.len() * LANES;
+        let du_shape = pass.block(y_panels.len(), rows);
+        let (z_group, first) = pass.z.find(y_panels.start);
+        for (chunk, index) in chunks.enumerate() {
+            let v = pass.v.at(v, chunk, group);
+            let z = &pass.z.at(z, chunk, z_group)[first * pass.z.block.panel()..];
+            let depth = pass.rows(&layer.chunk(index));
+            let sizes = [du_shape, pass.v.block, pass.z.block];
+            let product =
+                Product { panels: y_panels.len(), ..product(rows, depth, sizes, chunk > 0) };
+            for point in 0..layer.points {
+                let du = &mut du[point * du_shape.point()..];
+                let v = &v[point * pass.v.block.point()..];
+                product.multiply_transposed(s, du, v, &z[point * pass.z.block.point()..]);
+            }
+        }
+        let x_panels = k.start / PARITIES..k.end / PARITIES;
+        // SAFETY: a task has these channels of dw to itself.
+        unsafe { filter::gradient::<S, F, N, M>(s, layer, du_shape, dw, du, x_panels, y_panels) }
+    }
+}
+
+/// The product of one point's matrices, C of A and B.
+fn product(rows: usize, depth: usize, [c, a, b]: [Block; 3], add: bool) -> Product {
+    let [c_panel, a_panel, b_panel] = [c, a, b].map(|block| block.panel());
+    Product { rows, depth, panels: b.panels, a_panel, b_panel, c_panel, add }
+}
