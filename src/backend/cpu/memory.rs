@@ -13,9 +13,8 @@ pub struct Storage {
     len: usize,
 }
 
-/// From here on huge pages are worth asking for: two of them.
-#[cfg(target_os = "linux")]
-const HUGE: usize = 4 << 20;
+/// A huge page of the usual processors. Storage of half of one and more is made of whole ones.
+const HUGE: usize = 2 << 20;
 
 impl Storage {
     /// No memory at all.
@@ -28,10 +27,14 @@ impl Storage {
         if len == 0 {
             return Ok(Self::empty());
         }
-        let bytes = len.checked_mul(size_of::<f32>()).ok_or(std::io::ErrorKind::OutOfMemory)?;
-        let pages = memmap2::MmapMut::map_anon(bytes)?;
+        let bytes =
+            len.checked_mul(size_of::<f32>()).filter(|bytes| *bytes <= isize::MAX as usize / 2);
+        let bytes = bytes.ok_or(std::io::ErrorKind::OutOfMemory)?;
+        let huge = bytes >= HUGE / 2;
+        let rounded = if huge { bytes.next_multiple_of(HUGE) } else { bytes };
+        let pages = memmap2::MmapMut::map_anon(rounded)?;
         #[cfg(target_os = "linux")]
-        if bytes >= HUGE {
+        if huge {
             // A refusal costs speed only.
             let _ = pages.advise(memmap2::Advice::HugePage);
         }

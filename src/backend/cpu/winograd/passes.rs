@@ -75,20 +75,19 @@ impl<'a, F: Tile<N, M>, const N: usize, const M: usize> Pass<'a, F, N, M> {
     fn forward(&self, y: &mut [f32], x: &[f32], w: &[f32]) -> Result<()> {
         let layer = &self.layer;
         let y = Shared::new(y);
-        let width = self.task_panels();
+        let width = TASK_PANELS;
         let [m, u] = self.product_blocks(width, self.v.block.panels);
         self.engine.reserve_scratch(m.len() + u.len())?;
         for chunks in layer.super_blocks(self.v.chunk_len()) {
             self.engine.with_shared(chunks.len() * self.v.chunk_len(), |v| {
                 self.transform(Side::X, v, x, &chunks);
                 let v = &*v;
-                tasks(chunks.len(), self.z.panels.div_ceil(width)).for_each(|(chunk, part)| {
+                let (first, y) = (chunks.start, &y);
+                self.tasks(&chunks, self.z.panels.div_ceil(width)).for_each(|(chunks, part)| {
                     let y_panels = part * width..self.z.panels.min((part + 1) * width);
-                    let images = layer.chunk(chunks.start + chunk);
-                    let y = &y;
                     self.engine.with_scratch(m.len() + u.len(), |scratch| {
-                        let task =
-                            Forward { pass: self, y, v, w, scratch, chunk, images, y_panels };
+                        let pass = self;
+                        let task = Forward { pass, y, v, w, scratch, chunks, first, y_panels };
                         self.engine.isa.run(task);
                     });
                 });
@@ -102,7 +101,7 @@ impl<'a, F: Tile<N, M>, const N: usize, const M: usize> Pass<'a, F, N, M> {
         let Gradients { dx, dw, x, dy, w } = gradients;
         let (dx, dw) = (dx.map(Shared::new), dw.map(Shared::new));
         let [m, u] = self.product_blocks(PARITIES, self.z.block.panels);
-        let du = self.block(self.task_panels(), self.v.block.panels * LANES);
+        let du = self.block(TASK_PANELS, self.v.block.panels * LANES);
         self.engine.reserve_scratch((m.len() + u.len()).max(du.len()))?;
         let z_chunk = self.z.chunk_len();
         let v_chunk = if dw.is_some() { self.v.chunk_len() } else { 0 };
@@ -116,19 +115,12 @@ impl<'a, F: Tile<N, M>, const N: usize, const M: usize> Pass<'a, F, N, M> {
                 }
                 if let Some(dx) = &dx {
                     let z = &*z;
-                    tasks(chunks.len(), layer.x_channels / LANES).for_each(|(chunk, x_panel)| {
-                        let images = layer.chunk(chunks.start + chunk);
+                    let (first, panels) = (chunks.start, layer.x_channels / LANES);
+                    self.tasks(&chunks, panels).for_each(|(chunks, x_panel)| {
                         self.engine.with_scratch(m.len() + u.len(), |scratch| {
-                            let task = DataGradient {
-                                pass: self,
-                                dx,
-                                z,
-                                w,
-                                scratch,
-                                chunk,
-                                images,
-                                x_panel,
-                            };
+                            let pass = self;
+                            let task =
+                                DataGradient { pass, dx, z, w, scratch, chunks, first, x_panel };
                             self.engine.isa.run(task);
                         });
                     });
@@ -139,8 +131,10 @@ impl<'a, F: Tile<N, M>, const N: usize, const M: usize> Pass<'a, F, N, M> {
     }
 
     fn weights(&self, dw: &Shared<'_>, v: &[f32], z: &[f32], chunks: &Range<usize>) {
-        let width = self.task_panels();
-        tasks(self.v.groups, self.z.panels.div_ceil(width)).for_each(|(group, part)| {
+        let width = TASK_PANELS;
+        let parts = self.z.panels.div_ceil(width);
+        each(self.v.groups * parts).for_each(|task| {
+            let (group, part) = (task / parts, task % parts);
             let y_panels = part * width..self.z.panels.min((part + 1) * width);
             let chunks = chunks.clone();
             let rows = self.v.group(group).len() * LANES;
@@ -152,9 +146,20 @@ impl<'a, F: Tile<N, M>, const N: usize, const M: usize> Pass<'a, F, N, M> {
         });
     }
 
-    /// Output panels of a task: few enough that every thread has some, which changes no bit.
-    fn task_panels(&self) -> usize {
-        TASK_PANELS
+    /// Tasks of some chunks and one of `parts` parts of the channels: as many chunks as leave every thread
+    /// two tasks, since each task transforms its part of the filter. This changes no bit.
+    fn tasks(
+        &self,
+        chunks: &Range<usize>,
+        parts: usize,
+    ) -> impl ParallelIterator<Item = (Range<usize>, usize)> + use<F, N, M> {
+        let threads = self.engine.pool.current_num_threads();
+        let cuts = (2 * threads).div_ceil(parts).min(chunks.len());
+        let (Range { start, end }, step) = (chunks.clone(), chunks.len().div_ceil(cuts));
+        each(chunks.len().div_ceil(step) * parts).map(move |task| {
+            let first = start + task / parts * step;
+            (first..end.min(first + step), task % parts)
+        })
     }
 
     fn transform(&self, side: Side, blocks: &mut [f32], image: &[f32], chunks: &Range<usize>) {
@@ -181,7 +186,7 @@ impl<'a, F: Tile<N, M>, const N: usize, const M: usize> Pass<'a, F, N, M> {
     }
 }
 
-/// The pairs (i, j), row by row, one task each.
-fn tasks(rows: usize, cols: usize) -> impl ParallelIterator<Item = (usize, usize)> {
-    (0..rows * cols).into_par_iter().with_max_len(1).map(move |task| (task / cols, task % cols))
+/// Tasks 0 … count − 1, each to be taken by itself.
+fn each(count: usize) -> impl IndexedParallelIterator<Item = usize> {
+    (0..count).into_par_iter().with_max_len(1)
 }

@@ -44,7 +44,7 @@ impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for Transform<'_, F, 
     }
 }
 
-/// Some channels of y for one chunk.
+/// Some channels of y for some chunks.
 pub struct Forward<'a, F, const N: usize, const M: usize> {
     pub pass: &'a Pass<'a, F, N, M>,
     pub y: &'a Shared<'a>,
@@ -52,8 +52,9 @@ pub struct Forward<'a, F, const N: usize, const M: usize> {
     pub w: &'a [f32],
     /// Room for M and U.
     pub scratch: &'a mut [f32],
-    pub chunk: usize,
-    pub images: Range<usize>,
+    /// The chunks, and the first of those whose transforms exist.
+    pub chunks: Range<usize>,
+    pub first: usize,
     pub y_panels: Range<usize>,
 }
 
@@ -62,29 +63,37 @@ impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for Forward<'_, F, N,
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { pass, y, v, w, scratch, chunk, images, y_panels } = self;
-        let (layer, rows, panels) = (&pass.layer, pass.rows(&images), y_panels.len());
+        let Self { pass, y, v, w, scratch, chunks, first, y_panels } = self;
+        let (layer, panels) = (&pass.layer, y_panels.len());
         let [m_shape, u_shape] = pass.product_blocks(panels, pass.v.block.panels);
         let (m, u) = scratch.split_at_mut(m_shape.len());
-        for group in 0..pass.v.groups {
-            let k = pass.v.group(group);
-            let depth = k.len() * LANES;
-            let x_panels = k.start / PARITIES..k.end / PARITIES;
-            filter::forward::<S, F, N, M>(s, layer, u_shape, u, w, x_panels, y_panels.clone());
-            let product = product(rows, depth, [m_shape, pass.v.block, u_shape], group > 0);
-            let v = pass.v.at(v, chunk, group);
-            for point in 0..layer.points {
-                let m = &mut m[point * m_shape.point()..];
-                let v = &v[point * pass.v.block.point()..];
-                product.multiply(s, m, v, &u[point * u_shape.point()..]);
+        for chunk in chunks.clone() {
+            let images = layer.chunk(chunk);
+            for group in 0..pass.v.groups {
+                let k = pass.v.group(group);
+                // The only group's U serves every chunk.
+                if pass.v.groups > 1 || chunk == chunks.start {
+                    let x_panels = k.start / PARITIES..k.end / PARITIES;
+                    let y_panels = y_panels.clone();
+                    filter::forward::<S, F, N, M>(s, layer, u_shape, u, w, x_panels, y_panels);
+                }
+                let (rows, depth) = (pass.rows(&images), k.len() * LANES);
+                let product = product(rows, depth, [m_shape, pass.v.block, u_shape], group > 0);
+                let v = pass.v.at(v, chunk - first, group);
+                for point in 0..layer.points {
+                    let m = &mut m[point * m_shape.point()..];
+                    let v = &v[point * pass.v.block.point()..];
+                    product.multiply(s, m, v, &u[point * u_shape.point()..]);
+                }
             }
+            let y_panels = y_panels.clone();
+            // SAFETY: a task has these images and panels of y to itself.
+            unsafe { image::output::<S, F, N, M>(s, layer, m_shape, y, m, images, y_panels) }
         }
-        // SAFETY: a task has these images and panels of y to itself.
-        unsafe { image::output::<S, F, N, M>(s, layer, m_shape, y, m, images, y_panels) }
     }
 }
 
-/// One panel of dx for one chunk.
+/// One panel of dx for some chunks.
 pub struct DataGradient<'a, F, const N: usize, const M: usize> {
     pub pass: &'a Pass<'a, F, N, M>,
     pub dx: &'a Shared<'a>,
@@ -92,8 +101,9 @@ pub struct DataGradient<'a, F, const N: usize, const M: usize> {
     pub w: &'a [f32],
     /// Room for M and U.
     pub scratch: &'a mut [f32],
-    pub chunk: usize,
-    pub images: Range<usize>,
+    /// The chunks, and the first of those whose transforms exist.
+    pub chunks: Range<usize>,
+    pub first: usize,
     pub x_panel: usize,
 }
 
@@ -102,24 +112,32 @@ impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for DataGradient<'_, 
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { pass, dx, z, w, scratch, chunk, images, x_panel } = self;
-        let (layer, rows) = (&pass.layer, pass.rows(&images));
+        let Self { pass, dx, z, w, scratch, chunks, first, x_panel } = self;
+        let layer = &pass.layer;
         let [m_shape, u_shape] = pass.product_blocks(PARITIES, pass.z.block.panels);
         let (m, u) = scratch.split_at_mut(m_shape.len());
-        for group in 0..pass.z.groups {
-            let k = pass.z.group(group);
-            let depth = k.len() * LANES;
-            filter::backward::<S, F, N, M>(s, layer, u_shape, u, w, x_panel, k);
-            let product = product(rows, depth, [m_shape, pass.z.block, u_shape], group > 0);
-            let z = pass.z.at(z, chunk, group);
-            for point in 0..layer.points {
-                let m = &mut m[point * m_shape.point()..];
-                let z = &z[point * pass.z.block.point()..];
-                product.multiply(s, m, z, &u[point * u_shape.point()..]);
+        for chunk in chunks.clone() {
+            let images = layer.chunk(chunk);
+            for group in 0..pass.z.groups {
+                let k = pass.z.group(group);
+                let (rows, depth) = (pass.rows(&images), k.len() * LANES);
+                // The only group's U serves every chunk.
+                if pass.z.groups > 1 || chunk == chunks.start {
+                    filter::backward::<S, F, N, M>(s, layer, u_shape, u, w, x_panel, k);
+                }
+                let product = product(rows, depth, [m_shape, pass.z.block, u_shape], group > 0);
+                let z = pass.z.at(z, chunk - first, group);
+                for point in 0..layer.points {
+                    let m = &mut m[point * m_shape.point()..];
+                    let z = &z[point * pass.z.block.point()..];
+                    product.multiply(s, m, z, &u[point * u_shape.point()..]);
+                }
+            }
+            // SAFETY: a task has these images and this panel of dx to itself.
+            unsafe {
+                image::input_gradient::<S, F, N, M>(s, layer, m_shape, dx, m, images, x_panel);
             }
         }
-        // SAFETY: a task has these images and this panel of dx to itself.
-        unsafe { image::input_gradient::<S, F, N, M>(s, layer, m_shape, dx, m, images, x_panel) }
     }
 }
 
