@@ -14,10 +14,10 @@
 //! ```
 //!
 //! X is as large as `x` times the taps, so only a block of it exists at any time: some positions,
-//! some taps. A run of taps in one filter row reads neighbouring numbers of `x`, so a block is made
-//! of copies of `taps·x.c` numbers.
+//! some taps, in the panels of [`product`](super::product). A run of taps in one filter row reads
+//! neighbouring numbers of `x`, so a block is made of copies of up to `kw·x.c` numbers.
 
-use super::gemm::{Mat, MatMut};
+use super::panels;
 use crate::shape::ConvGeometry;
 use std::ops::Range;
 
@@ -96,59 +96,45 @@ impl Columns {
         (0..taps).step_by(group).map(move |first| first..taps.min(first + group))
     }
 
-    /// The block of X for output positions `rows` and filter taps `taps`: a view of `x` where that
-    /// is possible, else a copy in `scratch`, which has room for it.
-    pub fn block<'a>(
-        &self,
-        scratch: &'a mut [f32],
-        x: &'a [f32],
-        rows: Range<usize>,
-        taps: Range<usize>,
-    ) -> Mat<'a> {
-        let width = taps.len() * self.x_channels;
-        if self.are_the_image() {
-            let first = rows.start * self.width() + taps.start * self.x_channels;
-            return Mat::new(&x[first..], rows.len(), width, self.width());
-        }
-        let block = &mut scratch[..rows.len() * width];
-        self.gather(block, x, rows.clone(), taps);
-        Mat::new(block, rows.len(), width, width)
+    /// Width of the widest of the groups that [`tap_groups`](Self::tap_groups) makes.
+    pub fn widest_group(&self, width: usize) -> usize {
+        self.tap_groups(width).next().map_or(0, |taps| taps.len() * self.x_channels)
     }
 
-    /// Copies the block of X for `rows` and `taps` out of `x`.
-    fn gather(&self, block: &mut [f32], x: &[f32], rows: Range<usize>, taps: Range<usize>) {
+    /// Copies the block of X for output positions `rows` and filter taps `taps` out of `x`, in panels of
+    /// `rows.len()` rows.
+    pub fn gather(&self, block: &mut [f32], x: &[f32], rows: Range<usize>, taps: Range<usize>) {
         let channels = self.x_channels;
-        let width = taps.len() * channels;
-        for (row, dst) in rows.zip(block.chunks_exact_mut(width)) {
+        let (height, width) = (rows.len(), taps.len() * channels);
+        for (row, position) in rows.enumerate() {
+            let mut line = panels::RowMut::new(block, height, row);
             let mut filled = 0;
-            self.for_each_run(row, taps.clone(), |run| {
+            self.for_each_run(position, taps.clone(), |run| {
                 let (start, len) = (run.tap * channels, run.len * channels);
-                let source = run.pixel * channels;
-                dst[filled..start].fill(0.0);
-                dst[start..start + len].copy_from_slice(&x[source..source + len]);
+                line.zero(filled..start);
+                line.write(start, &x[run.pixel * channels..][..len]);
                 filled = start + len;
             });
-            dst[filled..].fill(0.0);
+            line.zero(filled..width);
         }
     }
 
-    /// The inverse of the gather, as its transpose: adds the block of X for `rows` and `taps` to the
-    /// pixels it came from. `dx` has a row per pixel from pixel `first_pixel` of the batch on, and
-    /// `block` as many columns per tap as `dx` has.
-    pub fn scatter_add(
+    /// The inverse of [`gather`](Self::gather), as its transpose: adds the block of X for `rows` and `taps`
+    /// to the pixels it came from. The block begins at column `first` of its panels; `pixels(pixel, count)`
+    /// are the numbers of some neighbouring pixels of the batch.
+    pub fn scatter_add<'a>(
         &self,
-        dx: &mut MatMut<'_>,
-        first_pixel: usize,
+        pixels: impl Fn(usize, usize) -> &'a mut [f32],
+        first: usize,
         block: &[f32],
         rows: Range<usize>,
         taps: Range<usize>,
     ) {
-        let channels = dx.cols();
-        for (row, src) in rows.zip(block.chunks_exact(taps.len() * channels)) {
-            self.for_each_run(row, taps.clone(), |run| {
-                let src = &src[run.tap * channels..][..run.len * channels];
-                let dst = dx.rows_mut(run.pixel - first_pixel, run.len);
-                dst.iter_mut().zip(src).for_each(|(d, s)| *d += s);
+        let height = rows.len();
+        for (row, position) in rows.enumerate() {
+            let line = panels::Row::new(block, height, row);
+            self.for_each_run(position, taps.clone(), |run| {
+                line.add_to(first + run.tap * self.x_channels, pixels(run.pixel, run.len));
             });
         }
     }

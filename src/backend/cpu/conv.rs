@@ -1,23 +1,26 @@
-//! The three passes of a convolution; [`columns`](super::columns) has the mathematics.
+//! The three passes of a convolution as a matrix product with the image's columns;
+//! [`columns`](super::columns) has the mathematics.
 //!
-//! Each pass cuts its output into tiles whose sizes depend on the shapes alone, and a tile's sums run
-//! in one order, so the bits do not depend on how many threads share the tiles.
+//! Each pass cuts its output into tiles, and a tile's sums run in one order, so the bits do not depend on
+//! how many threads share the tiles, nor a row's on the rest of the batch.
 
 use super::columns::Columns;
-use super::gemm::{Mat, MatMut, Write, multiply};
-use super::scratch;
+use super::engine::Engine;
+use super::panels::{self, Row};
+use super::product::Product;
+use super::shared::Shared;
+use super::simd::{Isa, Kernel, LANES, Simd};
+use crate::error::Result;
 use crate::shape::ConvGeometry;
 use rayon::prelude::*;
-use std::sync::Mutex;
+use std::ops::Range;
 
-/// Rows of a tile: enough that packing the filter, once per tile, costs little beside the product.
+/// Rows of a tile: output positions.
 const ROWS: usize = 256;
 /// Columns of a block of X in the forward pass: with [`ROWS`] rows it is half a megabyte.
 const WIDTH: usize = 512;
 /// The same in the backward passes.
 const BACKWARD_WIDTH: usize = 256;
-/// Positions of an image that are scattered at a time in the data gradient.
-const SCATTER_ROWS: usize = 1024;
 /// Tiles worth making smaller tiles for: what keeps a desktop's cores busy.
 const TILES: usize = 16;
 /// Depth of one product in the weight gradient.
@@ -38,7 +41,7 @@ fn tile(
             return (rows, cols);
         }
         if cols >= 2 * min_cols {
-            cols = cols.div_ceil(2);
+            cols = cols.div_ceil(2).next_multiple_of(LANES);
         } else if rows >= 2 * min_rows {
             rows = rows.div_ceil(2);
         } else {
@@ -47,160 +50,289 @@ fn tile(
     }
 }
 
-/// `Y = X·W`, tile by tile; the depth of the product is cut into groups of taps.
-pub fn forward(g: ConvGeometry, y: &mut [f32], x: &[f32], w: &[f32]) {
-    let columns = Columns::new(g);
-    let (rows, channels) = (columns.rows(), columns.y_channels);
-    let filter = Mat::new(w, columns.width(), channels, channels);
-    let (tile_rows, tile_cols) = tile((ROWS, 64), (channels, 128), (rows, channels));
-    let tiles = MatMut::new(y, rows, channels).into_tiles(tile_rows, tile_cols);
-    tiles.into_par_iter().for_each(|(row, col, mut tile)| {
-        let positions = row..row + tile.rows();
-        let filter = filter.columns(col..col + tile.cols());
-        for taps in columns.tap_groups(WIDTH) {
-            let depth = taps.start * columns.x_channels..taps.end * columns.x_channels;
-            let write = if taps.start == 0 { Write::Overwrite } else { Write::Add };
-            scratch::with(positions.len() * depth.len(), |scratch| {
-                let block = columns.block(scratch, x, positions.clone(), taps);
-                multiply(&mut tile, write, block, filter.rows(depth));
-            });
+/// The tiles of a matrix, row by row.
+fn tiles(
+    (rows, cols): (usize, usize),
+    (total_rows, total_cols): (usize, usize),
+) -> impl ParallelIterator<Item = (Range<usize>, Range<usize>)> {
+    let across = total_cols.div_ceil(cols);
+    (0..total_rows.div_ceil(rows) * across).into_par_iter().with_max_len(1).map(move |index| {
+        let (row, col) = (index / across * rows, index % across * cols);
+        (row..total_rows.min(row + rows), col..total_cols.min(col + cols))
+    })
+}
+
+/// A product as a kernel of its own. All matrices have panels without gaps.
+struct Multiply<'a> {
+    rows: usize,
+    depth: usize,
+    panels: usize,
+    add: bool,
+    /// Whether A is `depth × rows`.
+    transposed: bool,
+    c: &'a mut [f32],
+    a: &'a [f32],
+    b: &'a [f32],
+    /// Rows of the matrix whose panels B is among: `depth` or more.
+    b_rows: usize,
+}
+
+impl Kernel for Multiply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { rows, depth, panels, add, transposed, c, a, b, b_rows } = self;
+        let a_panel = LANES * if transposed { depth } else { rows };
+        let (b_panel, c_panel) = (LANES * b_rows, LANES * rows);
+        let product = Product { rows, depth, panels, a_panel, b_panel, c_panel, add };
+        if transposed {
+            product.multiply_transposed(s, c, a, b);
+        } else {
+            product.multiply(s, c, a, b);
         }
+    }
+}
+
+/// `C = A·B`, or `C += A·B`; B may be rows of a taller matrix.
+fn multiply(
+    isa: Isa,
+    (rows, depth, cols): (usize, usize, usize),
+    add: bool,
+    c: &mut [f32],
+    a: &[f32],
+    (b, b_rows): (&[f32], usize),
+) {
+    let panels = cols.div_ceil(LANES);
+    isa.run(Multiply { rows, depth, panels, add, transposed: false, c, a, b, b_rows });
+}
+
+/// `Y = X·W`, tile by tile; the depth of the product is cut into groups of taps.
+pub fn forward(
+    engine: &Engine,
+    g: ConvGeometry,
+    y: &mut [f32],
+    x: &[f32],
+    w: &[f32],
+) -> Result<()> {
+    let columns = Columns::new(g);
+    let (rows, channels, depth) = (columns.rows(), columns.y_channels, columns.width());
+    let size = tile((ROWS, 64), (channels.next_multiple_of(LANES), 128), (rows, channels));
+    let width = columns.widest_group(WIDTH);
+    let x_len = panels::len(size.0, width);
+    engine.reserve_scratch(x_len + panels::len(size.0, size.1))?;
+    let y = Shared::new(y);
+    engine.with_shared(panels::len(depth, channels), |filter| {
+        pack_filter(filter, w, depth, channels);
+        tiles(size, (rows, channels)).for_each(|(rows, cols)| {
+            engine.with_scratch(x_len + panels::len(size.0, size.1), |scratch| {
+                let (block, product) = scratch.split_at_mut(x_len);
+                for taps in columns.tap_groups(WIDTH) {
+                    columns.gather(block, x, rows.clone(), taps.clone());
+                    let first = taps.start * columns.x_channels;
+                    let size = (rows.len(), taps.len() * columns.x_channels, cols.len());
+                    let filter = &filter[(cols.start * depth) + first * LANES..];
+                    multiply(engine.isa, size, first > 0, product, block, (filter, depth));
+                }
+                for (index, row) in rows.clone().enumerate() {
+                    // SAFETY: a tile has these rows and columns of y to itself.
+                    let y = unsafe { y.slice(row * channels + cols.start, cols.len()) };
+                    Row::new(product, rows.len(), index).copy_to(0, y);
+                }
+            });
+        });
+    })
+}
+
+/// The filter, `depth × channels`, in panels.
+fn pack_filter(filter: &mut [f32], w: &[f32], depth: usize, channels: usize) {
+    filter.par_chunks_mut(depth * LANES).enumerate().for_each(|(panel, lines)| {
+        let first = panel * LANES;
+        panels::pack(lines, depth, LANES.min(channels - first), &w[first..], channels);
+    });
+}
+
+/// The filter's transpose, `channels × width`, in panels.
+fn pack_transposed_filter(filter: &mut [f32], w: &[f32], width: usize, channels: usize) {
+    filter.par_chunks_mut(channels * LANES).enumerate().for_each(|(panel, lines)| {
+        let first = panel * LANES;
+        let lanes = LANES.min(width - first);
+        panels::pack_transposed(lines, lanes, &w[first * channels..], channels);
     });
 }
 
 /// `dX = dY·Wᵀ`, then every pixel sums the entries of dX that are copies of it.
-pub fn backward_data(g: ConvGeometry, dx: &mut [f32], dy: &[f32], w: &[f32]) {
-    let columns = Columns::new(g);
-    let filter = Mat::new(w, columns.width(), columns.y_channels, columns.y_channels);
-    if columns.are_the_image() {
-        return backward_data_plain(&columns, dx, dy, filter);
-    }
-    let (images, channels) = (g.x.n as usize, columns.x_channels);
-    let per_tile = ROWS.div_ceil(columns.y_area).min(images);
-    let (per_tile, tile_cols) = tile((per_tile, 1), (channels, 64), (images, channels));
-    let dx = MatMut::new(dx, images * columns.x_area, channels);
-    let tiles = dx.into_tiles(per_tile * columns.x_area, tile_cols);
-    tiles.into_par_iter().for_each(|(pixel, channel, mut tile)| {
-        (0..tile.rows()).for_each(|row| tile.rows_mut(row, 1).fill(0.0));
-        let first = pixel / columns.x_area * columns.y_area;
-        let last = first + tile.rows() / columns.x_area * columns.y_area;
-        for start in (first..last).step_by(SCATTER_ROWS) {
-            let rows = start..last.min(start + SCATTER_ROWS);
-            backward_data_tile(&columns, &mut tile, (pixel, channel), rows, dy, filter);
-        }
-    });
-}
-
-/// Adds what the output positions `rows` send back to the pixels and channels of one tile, whose
-/// first are `(pixel, channel)`.
-fn backward_data_tile(
-    columns: &Columns,
-    tile: &mut MatMut<'_>,
-    (pixel, channel): (usize, usize),
-    rows: std::ops::Range<usize>,
+pub fn backward_data(
+    engine: &Engine,
+    g: ConvGeometry,
+    dx: &mut [f32],
     dy: &[f32],
-    filter: Mat<'_>,
-) {
-    let (channels, depth) = (tile.cols(), columns.y_channels);
-    let dy = Mat::new(&dy[rows.start * depth..], rows.len(), depth, depth);
-    // A tile of some channels only finds them apart from each other in X, one tap at a time.
-    let width = if channels == columns.x_channels { BACKWARD_WIDTH } else { channels };
-    for taps in columns.tap_groups(width) {
-        let first = taps.start * columns.x_channels + channel;
-        let width = taps.len() * channels;
-        scratch::with(rows.len() * width, |block| {
-            let mut product = MatMut::new(block, rows.len(), width);
-            let filter = filter.rows(first..first + width).transposed();
-            multiply(&mut product, Write::Overwrite, dy, filter);
-            columns.scatter_add(tile, pixel, block, rows.clone(), taps);
-        });
-    }
+    w: &[f32],
+) -> Result<()> {
+    let columns = Columns::new(g);
+    let (width, channels) = (columns.width(), columns.y_channels);
+    let pass = DataGradient { engine, columns: &columns, dy };
+    let dx = Shared::new(dx);
+    engine.with_shared(panels::len(channels, width), |filter| {
+        pack_transposed_filter(filter, w, width, channels);
+        if columns.are_the_image() { pass.plain(&dx, filter) } else { pass.scattered(&dx, filter) }
+    })?
 }
 
-/// Where X is the image itself, dX is the gradient as it lies.
-fn backward_data_plain(columns: &Columns, dx: &mut [f32], dy: &[f32], filter: Mat<'_>) {
-    let (rows, width, depth) = (columns.rows(), columns.width(), columns.y_channels);
-    let dy = Mat::new(dy, rows, depth, depth);
-    let (tile_rows, tile_cols) = tile((ROWS, 64), (width.min(512), 128), (rows, width));
-    let tiles = MatMut::new(dx, rows, width).into_tiles(tile_rows, tile_cols);
-    tiles.into_par_iter().for_each(|(row, col, mut tile)| {
-        let filter = filter.rows(col..col + tile.cols()).transposed();
-        let dy = dy.rows(row..row + tile.rows());
-        multiply(&mut tile, Write::Overwrite, dy, filter);
-    });
+struct DataGradient<'a> {
+    engine: &'a Engine,
+    columns: &'a Columns,
+    dy: &'a [f32],
+}
+
+impl DataGradient<'_> {
+    /// Tiles are whole images: what a position sends back stays in its image.
+    fn scattered(&self, dx: &Shared<'_>, filter: &[f32]) -> Result<()> {
+        let Self { engine, columns, dy } = *self;
+        let (images, channels) = (columns.geometry.x.n as usize, columns.x_channels);
+        let depth = columns.y_channels;
+        let per_tile = ROWS.div_ceil(columns.y_area).min(images);
+        let (per_tile, _) = tile((per_tile, 1), (channels, channels), (images, channels));
+        let step = ROWS.min(per_tile * columns.y_area);
+        let (dy_len, width) = (panels::len(step, depth), columns.widest_group(BACKWARD_WIDTH));
+        let scratch_len = dy_len + panels::len(step, width + LANES);
+        engine.reserve_scratch(scratch_len)?;
+        tiles((per_tile, 1), (images, 1)).for_each(|(images, _)| {
+            let pixels = images.start * columns.x_area..images.end * columns.x_area;
+            // SAFETY: a tile has these images of dx to itself.
+            unsafe { dx.slice(pixels.start * channels, pixels.len() * channels) }.fill(0.0);
+            let last = images.end * columns.y_area;
+            for start in (images.start * columns.y_area..last).step_by(step) {
+                let rows = start..last.min(start + step);
+                engine.with_scratch(scratch_len, |scratch| {
+                    let (lines, product) = scratch.split_at_mut(dy_len);
+                    panels::pack(lines, rows.len(), depth, &dy[rows.start * depth..], depth);
+                    for taps in columns.tap_groups(BACKWARD_WIDTH) {
+                        let (first, width) = (taps.start * channels, taps.len() * channels);
+                        // Products of whole panels: of the first and the last, other taps' columns too.
+                        let (skip, filter) =
+                            (first % LANES, &filter[first / LANES * LANES * depth..]);
+                        let size = (rows.len(), depth, skip + width);
+                        multiply(engine.isa, size, false, product, lines, (filter, depth));
+                        let pixels = |pixel: usize, len: usize| {
+                            // SAFETY: a pixel of an image of this tile.
+                            unsafe { dx.slice(pixel * channels, len * channels) }
+                        };
+                        columns.scatter_add(pixels, skip, product, rows.clone(), taps);
+                    }
+                });
+            }
+        });
+        Ok(())
+    }
+
+    /// Where X is the image itself, dX is the gradient as it lies.
+    fn plain(&self, dx: &Shared<'_>, filter: &[f32]) -> Result<()> {
+        let Self { engine, columns, dy } = *self;
+        let (rows, width, depth) = (columns.rows(), columns.width(), columns.y_channels);
+        let widest = width.next_multiple_of(LANES).min(512);
+        let size = tile((ROWS.min(rows), 64), (widest, 128), (rows, width));
+        let dy_len = panels::len(size.0, depth);
+        let scratch_len = dy_len + panels::len(size.0, size.1);
+        engine.reserve_scratch(scratch_len)?;
+        tiles(size, (rows, width)).for_each(|(rows, cols)| {
+            engine.with_scratch(scratch_len, |scratch| {
+                let (lines, product) = scratch.split_at_mut(dy_len);
+                panels::pack(lines, rows.len(), depth, &dy[rows.start * depth..], depth);
+                let size = (rows.len(), depth, cols.len());
+                let filter = (&filter[cols.start * depth..], depth);
+                multiply(engine.isa, size, false, product, lines, filter);
+                for (index, row) in rows.clone().enumerate() {
+                    // SAFETY: a tile has these rows and columns of dx to itself.
+                    let dx = unsafe { dx.slice(row * width + cols.start, cols.len()) };
+                    Row::new(product, rows.len(), index).copy_to(0, dx);
+                }
+            });
+        });
+        Ok(())
+    }
 }
 
 /// `dW += Xᵀ·dY`, whose depth is every output position of the batch. Where the filter is too small
-/// for all cores, segments of the batch are summed apart into `partials` and added up in their order.
+/// for all cores, segments of the batch are summed apart and added up in their order.
 pub fn backward_weights(
+    engine: &Engine,
     g: ConvGeometry,
     dw: &mut [f32],
     x: &[f32],
     dy: &[f32],
-    partials: &Mutex<Vec<f32>>,
-) {
+) -> Result<()> {
     let columns = Columns::new(g);
-    let rows = columns.rows();
-    let groups = columns.tap_groups(BACKWARD_WIDTH).count();
-    let segments =
-        (2 * TILES / groups).min(PARTIAL_NUMBERS / dw.len().max(1)).min(rows / DEPTH).max(1);
-    if segments == 1 {
-        return accumulate_weights(&columns, dw, Write::Add, x, dy, rows);
-    }
-    // A panic in another op leaves nothing here that this op would not overwrite.
-    let mut partials = partials.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let needed = segments * dw.len();
-    if partials.len() < needed {
-        partials.resize(needed, 0.0);
-    }
-    let partials = &mut partials[..needed];
-    accumulate_weights(&columns, partials, Write::Overwrite, x, dy, rows.div_ceil(segments));
+    let (rows, channels) = (columns.rows(), columns.y_channels);
+    let groups: Vec<Range<usize>> = columns.tap_groups(BACKWARD_WIDTH).collect();
+    let segments = (2 * TILES / groups.len()).min(PARTIAL_NUMBERS / dw.len().max(1));
+    let segments = segments.min(rows / DEPTH).max(1);
+    let segment_rows = rows.div_ceil(segments);
+    let depth = DEPTH.min(segment_rows);
+    // X, dY and the product of one group of taps.
+    let width = columns.widest_group(BACKWARD_WIDTH);
+    let lens =
+        [(depth, width), (depth, channels), (width, channels)].map(|(r, c)| panels::len(r, c));
+    engine.reserve_scratch(lens.iter().sum())?;
     let len = dw.len();
-    dw.par_chunks_mut(super::CHUNK).enumerate().for_each(|(chunk, dw)| {
-        for segment in partials.chunks_exact(len) {
-            let part = &segment[chunk * super::CHUNK..][..dw.len()];
-            dw.iter_mut().zip(part).for_each(|(d, p)| *d += p);
-        }
-    });
+    engine.with_shared(segments * len, |partials| {
+        let shared = Shared::new(partials);
+        let tasks = (0..segments * groups.len()).into_par_iter().with_max_len(1);
+        tasks.for_each(|task| {
+            let (segment, taps) = (task / groups.len(), groups[task % groups.len()].clone());
+            let first = (segment * segment_rows).min(rows);
+            let positions = first..rows.min(first + segment_rows);
+            // SAFETY: a task has these taps of its segment to itself.
+            let part = unsafe {
+                let at = segment * len + taps.start * columns.x_channels * channels;
+                shared.slice(at, taps.len() * columns.x_channels * channels)
+            };
+            accumulate_weights(engine, &columns, part, x, dy, positions, taps, lens);
+        });
+        dw.par_chunks_mut(super::CHUNK).enumerate().for_each(|(chunk, dw)| {
+            for segment in partials.chunks_exact(len) {
+                let part = &segment[chunk * super::CHUNK..][..dw.len()];
+                dw.iter_mut().zip(part).for_each(|(d, p)| *d += p);
+            }
+        });
+    })
 }
 
-/// One filter-sized matrix for each segment of `segment_rows` output positions, one below the other
-/// in `out`; a tile is one group of taps of one segment.
+/// The rows `taps` of the filter's gradient from some output positions.
 fn accumulate_weights(
+    engine: &Engine,
     columns: &Columns,
-    out: &mut [f32],
-    write: Write,
+    part: &mut [f32],
     x: &[f32],
     dy: &[f32],
-    segment_rows: usize,
+    positions: Range<usize>,
+    taps: Range<usize>,
+    [x_len, dy_len, product_len]: [usize; 3],
 ) {
-    let (rows, width, channels) = (columns.rows(), columns.width(), columns.y_channels);
-    let dy = Mat::new(dy, rows, channels, channels);
-    let tiles: Vec<_> = out
-        .chunks_exact_mut(width * channels)
-        .enumerate()
-        .flat_map(|(segment, filter)| {
-            let first = segment * segment_rows;
-            let mut rest = filter;
-            let tiles = columns.tap_groups(BACKWARD_WIDTH).map(move |taps| {
-                let len = taps.len() * columns.x_channels * channels;
-                let (tile, tail) = std::mem::take(&mut rest).split_at_mut(len);
-                rest = tail;
-                (first..rows.min(first + segment_rows), taps, tile)
-            });
-            tiles.collect::<Vec<_>>()
-        })
-        .collect();
-    tiles.into_par_iter().for_each(|(positions, taps, tile)| {
-        let width = taps.len() * columns.x_channels;
-        let mut tile = MatMut::new(tile, width, channels);
+    let (width, channels) = (taps.len() * columns.x_channels, columns.y_channels);
+    engine.with_scratch(x_len + dy_len + product_len, |scratch| {
+        let (block, rest) = scratch.split_at_mut(x_len);
+        let (lines, product) = rest.split_at_mut(dy_len);
+        product.fill(0.0);
         for start in positions.clone().step_by(DEPTH) {
-            let depth = start..positions.end.min(start + DEPTH);
-            let write = if start == positions.start { write } else { Write::Add };
-            scratch::with(depth.len() * width, |scratch| {
-                let block = columns.block(scratch, x, depth.clone(), taps.clone());
-                multiply(&mut tile, write, block.transposed(), dy.rows(depth));
+            let rows = start..positions.end.min(start + DEPTH);
+            let depth = rows.len();
+            panels::pack(lines, depth, channels, &dy[start * channels..], channels);
+            columns.gather(block, x, rows, taps.clone());
+            engine.isa.run(Multiply {
+                rows: width,
+                depth,
+                panels: channels.div_ceil(LANES),
+                add: true,
+                transposed: true,
+                c: product,
+                a: block,
+                b: lines,
+                b_rows: depth,
             });
+        }
+        for (row, part) in part.chunks_exact_mut(channels).enumerate() {
+            Row::new(product, width, row).copy_to(0, part);
         }
     });
 }

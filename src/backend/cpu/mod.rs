@@ -7,7 +7,10 @@
 //! | `buffer.rs` | tensors, channels innermost |
 //! | `columns.rs` | convolution as a matrix product |
 //! | `conv.rs` | its three passes |
-//! | `gemm.rs` | the matrix product, and all unsafe code |
+//! | `product.rs`, `panels.rs` | the matrix product and its layout |
+//! | `winograd/` | convolution with fewer multiplications |
+//! | `simd/` | vectors of each instruction set |
+//! | `engine.rs`, `memory.rs`, `shared.rs` | threads and memory |
 //! | `batch_norm.rs`, `activation.rs`, `loss.rs`, `adam.rs`, `input.rs` | the other ops |
 //!
 //! **The same bits for any number of threads.** Work is cut into pieces whose sizes depend on shapes
@@ -21,12 +24,11 @@ mod buffer;
 mod columns;
 mod conv;
 mod engine;
-mod gemm;
 mod input;
 mod loss;
 mod memory;
+mod panels;
 mod product;
-mod scratch;
 mod shared;
 mod simd;
 #[cfg(test)]
@@ -48,7 +50,6 @@ use engine::Engine;
 use memory::Storage;
 use rayon::prelude::*;
 use simd::Isa;
-use std::sync::Mutex;
 use winograd::Gradients;
 
 /// Numbers that one task of an element-wise op takes: a quarter of a megabyte.
@@ -101,8 +102,6 @@ impl std::fmt::Display for Algorithm {
 pub struct Cpu {
     engine: Engine,
     convolutions: Convolutions,
-    /// Partial weight gradients, kept from call to call.
-    partials: Mutex<Vec<f32>>,
 }
 
 impl Cpu {
@@ -114,7 +113,7 @@ impl Cpu {
     /// names.
     pub fn new(threads: Option<usize>) -> Result<Self> {
         let engine = Engine::new(threads, chosen_isa(std::env::var(ISA_VARIABLE).ok())?)?;
-        Ok(Self { engine, convolutions: Convolutions::Auto, partials: Mutex::default() })
+        Ok(Self { engine, convolutions: Convolutions::Auto })
     }
 
     /// The same backend with another choice of convolutions.
@@ -231,10 +230,7 @@ impl Backend for Cpu {
             Algorithm::Winograd(n) => {
                 winograd::forward(engine, g, n, &mut y.data, &x.data, &w.data)
             }
-            Algorithm::Direct => {
-                conv::forward(g, &mut y.data, &x.data, &w.data);
-                Ok(())
-            }
+            Algorithm::Direct => conv::forward(engine, g, &mut y.data, &x.data, &w.data),
         })
     }
 
@@ -254,10 +250,7 @@ impl Backend for Cpu {
                 let (dy, w) = (&dy.data, &w.data);
                 winograd::backward(engine, g, n, Gradients { dx, dw: None, x: &[], dy, w })
             }
-            Algorithm::Direct => {
-                conv::backward_data(g, &mut dx.data, &dy.data, &w.data);
-                Ok(())
-            }
+            Algorithm::Direct => conv::backward_data(engine, g, &mut dx.data, &dy.data, &w.data),
         })
     }
 
@@ -269,7 +262,6 @@ impl Backend for Cpu {
         dy: &Buffer,
     ) -> Result<()> {
         expect_conv("conv_backward_weights", g, [("x", x), ("dy", dy), ("dw", dw)])?;
-        let partials = &self.partials;
         let engine = &self.engine;
         let algorithm = self.algorithm(g);
         self.run(|| match algorithm {
@@ -278,10 +270,7 @@ impl Backend for Cpu {
                 let (x, dy) = (&x.data, &dy.data);
                 winograd::backward(engine, g, n, Gradients { dx: None, dw, x, dy, w: &[] })
             }
-            Algorithm::Direct => {
-                conv::backward_weights(g, &mut dw.data, &x.data, &dy.data, partials);
-                Ok(())
-            }
+            Algorithm::Direct => conv::backward_weights(engine, g, &mut dw.data, &x.data, &dy.data),
         })
     }
 

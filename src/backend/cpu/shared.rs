@@ -18,6 +18,17 @@ impl<'a> Shared<'a> {
         Self { start: slice.as_mut_ptr(), len: slice.len(), slice: PhantomData }
     }
 
+    /// `len` numbers from `at` on.
+    ///
+    /// # Safety
+    /// While the reference lives nobody else reads or writes these numbers.
+    #[allow(clippy::mut_from_ref)] // What `Shared` is for.
+    pub unsafe fn slice(&self, at: usize, len: usize) -> &'a mut [f32] {
+        assert!(at <= self.len && len <= self.len - at);
+        // SAFETY: the numbers lie in the slice by the assertion; nobody else has them by the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(at), len) }
+    }
+
     /// Sixteen numbers from `at` on.
     ///
     /// # Safety
