@@ -4,8 +4,12 @@
 //! mean before variance, so that neither a large mean nor a tiny variance costs digits. Rows are cut
 //! into chunks whose size depends on the shape alone and whose sums are added in order.
 
-use super::CHUNK;
-use crate::backend::ops::BatchNorm;
+use super::activation::{self, Pointwise, PointwiseKernel};
+use super::simd::Isa;
+use super::{CHUNK, Cpu};
+use crate::backend::NormSaved;
+use crate::backend::block::NormStats;
+use crate::backend::ops::{Activation, BatchNorm};
 use rayon::prelude::*;
 
 /// Rows that one task takes.
@@ -65,6 +69,11 @@ impl Moments {
         Self { mean, var }
     }
 
+    /// Zeros.
+    pub fn zeros(channels: usize) -> Self {
+        Self { mean: vec![0.0; channels], var: vec![0.0; channels] }
+    }
+
     /// Statistics that were kept: the running ones.
     pub fn kept(mean: &[f32], var: &[f32]) -> Self {
         let widen = |v: &[f32]| v.iter().map(|&v| f64::from(v)).collect();
@@ -76,9 +85,18 @@ impl Moments {
         self.var.iter().map(move |v| 1.0 / (v + p.eps).sqrt())
     }
 
+    /// Keeps the batch's statistics for the backward pass and moves the running ones.
+    pub fn keep(&self, p: BatchNorm, saved: &mut NormSaved<Cpu>, running: &mut NormStats<Cpu>) {
+        let means = saved.mean.data.iter_mut().zip(&self.mean);
+        means.for_each(|(kept, &mean)| *kept = mean as f32);
+        let inv_stds = saved.inv_std.data.iter_mut().zip(self.inv_std(p));
+        inv_stds.for_each(|(kept, inv_std)| *kept = inv_std as f32);
+        self.update_running(p, &mut running.mean.data, &mut running.var.data);
+    }
+
     /// Moves the running statistics by `momentum` towards these, the variance unbiased
     /// (m − 1 in place of m).
-    pub fn update_running(&self, p: BatchNorm, mean: &mut [f32], var: &mut [f32]) {
+    fn update_running(&self, p: BatchNorm, mean: &mut [f32], var: &mut [f32]) {
         let m = p.count() as f64;
         let towards = |old: &mut f32, new: f64| {
             *old = ((1.0 - p.momentum) * f64::from(*old) + p.momentum * new) as f32;
@@ -87,27 +105,55 @@ impl Moments {
         var.iter_mut().zip(&self.var).for_each(|(old, &new)| towards(old, new * m / (m - 1.0)));
     }
 
-    /// `y = γ·(x − μ)·inv_std + β`.
+    /// `y = f(γ·(x − μ)·inv_std + β)`.
     ///
     /// μ comes as two f32, `μ₁ = f32(μ)` and `μ₂ = f32(μ − μ₁)`: where the mean is large beside the
     /// deviation, `x − μ₁` is exact and μ₂ is what rounding the mean would have lost.
-    pub fn normalise(&self, p: BatchNorm, y: &mut [f32], x: &[f32], gamma: &[f32], beta: &[f32]) {
+    pub fn normalise(
+        &self,
+        isa: Isa,
+        p: BatchNorm,
+        f: Activation,
+        y: &mut [f32],
+        x: &[f32],
+        gamma: &[f32],
+        beta: &[f32],
+    ) {
         let channels = p.shape.c as usize;
         let mean: Vec<f32> = self.mean.iter().map(|&m| m as f32).collect();
         let rest: Vec<f32> =
             self.mean.iter().zip(&mean).map(|(m, &high)| (m - f64::from(high)) as f32).collect();
         let scale: Vec<f32> =
             self.inv_std(p).zip(gamma).map(|(s, &g)| (f64::from(g) * s) as f32).collect();
-        let (mean, rest) = (&mean[..channels], &rest[..channels]);
-        let (scale, beta) = (&scale[..channels], &beta[..channels]);
+        let (mean, rest, scale) = (&mean[..], &rest[..], &scale[..]);
         let chunk = chunk_rows(channels) * channels;
         y.par_chunks_mut(chunk).zip(x.par_chunks(chunk)).for_each(|(y, x)| {
-            for (y, x) in y.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
-                for c in 0..channels {
-                    y[c] = ((x[c] - mean[c]) - rest[c]) * scale[c] + beta[c];
-                }
-            }
+            activation::dispatch(isa, f, Normalise { y, x, mean, rest, scale, beta });
         });
+    }
+}
+
+/// Some rows of a normalisation.
+struct Normalise<'a> {
+    y: &'a mut [f32],
+    x: &'a [f32],
+    mean: &'a [f32],
+    rest: &'a [f32],
+    scale: &'a [f32],
+    beta: &'a [f32],
+}
+
+impl PointwiseKernel for Normalise<'_> {
+    #[inline(always)]
+    fn run<F: Pointwise>(self, f: F) {
+        let channels = self.mean.len();
+        let (mean, rest) = (&self.mean[..channels], &self.rest[..channels]);
+        let (scale, beta) = (&self.scale[..channels], &self.beta[..channels]);
+        for (y, x) in self.y.chunks_exact_mut(channels).zip(self.x.chunks_exact(channels)) {
+            for c in 0..channels {
+                y[c] = f.forward(((x[c] - mean[c]) - rest[c]) * scale[c] + beta[c]);
+            }
+        }
     }
 }
 
@@ -118,51 +164,114 @@ pub struct Projections {
 }
 
 impl Projections {
-    pub fn of(p: BatchNorm, dy: &[f32], x: &[f32], mean: &[f32], inv_std: &[f32]) -> Self {
-        let (channels, rows) = (p.shape.c as usize, p.count());
-        let mut sums = sums(rows, channels, 2, |range, sums| {
-            let range = range.start * channels..range.end * channels;
-            let (sum_dy, sum_dy_x) = sums.split_at_mut(channels);
-            let (sum_dy, sum_dy_x) = (&mut sum_dy[..channels], &mut sum_dy_x[..channels]);
-            let mean = &mean[..channels];
-            let rows = dy[range.clone()].chunks_exact(channels);
-            for (dy, x) in rows.zip(x[range].chunks_exact(channels)) {
-                for c in 0..channels {
-                    let d = f64::from(dy[c]);
-                    sum_dy[c] += d;
-                    sum_dy_x[c] += d * f64::from(x[c] - mean[c]);
-                }
-            }
-        });
-        let mut dy_xhat = sums.split_off(channels);
+    /// The sums for the gradient `dy_dx` of `y = f(batch norm of x)`; it becomes that of batch norm's
+    /// output, `dy·f′`.
+    pub fn behind(
+        isa: Isa,
+        p: BatchNorm,
+        (f, y): (Activation, &[f32]),
+        dy_dx: &mut [f32],
+        x: &[f32],
+        mean: &[f32],
+        inv_std: &[f32],
+    ) -> Self {
+        let channels = p.shape.c as usize;
+        let chunk = chunk_rows(channels) * channels;
+        let chunks = dy_dx.par_chunks_mut(chunk).zip(y.par_chunks(chunk)).zip(x.par_chunks(chunk));
+        let partials: Vec<Vec<f64>> = chunks
+            .map(|((dy, y), x)| {
+                let mut sums = vec![0.0; 2 * channels];
+                activation::dispatch(isa, f, Project { dy, y, x, mean, sums: &mut sums });
+                sums
+            })
+            .collect();
+        let mut dy = vec![0.0; channels];
+        let mut dy_xhat = vec![0.0; channels];
+        for partial in &partials {
+            let (sum_dy, sum_dy_x) = partial.split_at(channels);
+            dy.iter_mut().zip(sum_dy).for_each(|(t, p)| *t += p);
+            dy_xhat.iter_mut().zip(sum_dy_x).for_each(|(t, p)| *t += p);
+        }
         dy_xhat.iter_mut().zip(inv_std).for_each(|(s, &i)| *s *= f64::from(i));
-        Self { dy: sums, dy_xhat }
+        Self { dy, dy_xhat }
+    }
+
+    /// The sums for the gradient `dy` of batch norm's own output, which is left as it is.
+    pub fn of(
+        isa: Isa,
+        p: BatchNorm,
+        dy: &mut [f32],
+        x: &[f32],
+        mean: &[f32],
+        inv_std: &[f32],
+    ) -> Self {
+        // The identity reads no output.
+        Self::behind(isa, p, (Activation::Identity, x), dy, x, mean, inv_std)
+    }
+}
+
+/// Some rows of the projections.
+struct Project<'a> {
+    dy: &'a mut [f32],
+    y: &'a [f32],
+    x: &'a [f32],
+    mean: &'a [f32],
+    /// `Σdy`, then `Σ dy·(x − μ)`.
+    sums: &'a mut [f64],
+}
+
+impl PointwiseKernel for Project<'_> {
+    #[inline(always)]
+    fn run<F: Pointwise>(self, f: F) {
+        let channels = self.mean.len();
+        let mean = &self.mean[..channels];
+        let (sum_dy, sum_dy_x) = self.sums.split_at_mut(channels);
+        let (sum_dy, sum_dy_x) = (&mut sum_dy[..channels], &mut sum_dy_x[..channels]);
+        let rows = self.dy.chunks_exact_mut(channels).zip(self.y.chunks_exact(channels));
+        for ((dy, y), x) in rows.zip(self.x.chunks_exact(channels)) {
+            for c in 0..channels {
+                let d = f.backward(dy[c], y[c]);
+                dy[c] = d;
+                let d = f64::from(d);
+                sum_dy[c] += d;
+                sum_dy_x[c] += d * f64::from(x[c] - mean[c]);
+            }
+        }
+    }
+}
+
+/// The terms of `dx = scale·dy + shift − (x − mean)·slope` in training mode, one for each channel.
+pub struct Terms {
+    pub scale: Vec<f32>,
+    pub shift: Vec<f32>,
+    pub slope: Vec<f32>,
+}
+
+impl Terms {
+    /// `scale = γ·inv_std`, `shift = −scale·Σdy/m`, `slope = scale·inv_std·Σ(dy·x̂)/m`.
+    pub fn of(p: BatchNorm, sums: &Projections, gamma: &[f32], inv_std: &[f32]) -> Self {
+        let m = p.count() as f64;
+        let scale = || gamma.iter().zip(inv_std).map(|(&g, &s)| f64::from(g) * f64::from(s));
+        let slope = scale().zip(inv_std).zip(&sums.dy_xhat);
+        Self {
+            scale: scale().map(|s| s as f32).collect(),
+            shift: scale().zip(&sums.dy).map(|(s, dy)| (-s * dy / m) as f32).collect(),
+            slope: slope.map(|((s, &i), dy)| (s * f64::from(i) * dy / m) as f32).collect(),
+        }
     }
 }
 
 /// Training: `dx = γ·inv_std·(dy − Σdy/m − x̂·Σ(dy·x̂)/m)`.
-pub fn backward(
-    p: BatchNorm,
-    dy_dx: &mut [f32],
-    sums: &Projections,
-    x: &[f32],
-    gamma: &[f32],
-    mean: &[f32],
-    inv_std: &[f32],
-) {
+pub fn backward(p: BatchNorm, dy_dx: &mut [f32], terms: &Terms, x: &[f32], mean: &[f32]) {
     let channels = p.shape.c as usize;
-    let m = p.count() as f64;
-    let scale: Vec<f32> = gamma.iter().zip(inv_std).map(|(g, s)| g * s).collect();
-    let offset: Vec<f32> = sums.dy.iter().map(|s| (s / m) as f32).collect();
-    let slope: Vec<f32> =
-        sums.dy_xhat.iter().zip(inv_std).map(|(s, &i)| (s / m * f64::from(i)) as f32).collect();
+    let Terms { scale, shift, slope } = terms;
     let (mean, scale) = (&mean[..channels], &scale[..channels]);
-    let (offset, slope) = (&offset[..channels], &slope[..channels]);
+    let (shift, slope) = (&shift[..channels], &slope[..channels]);
     let chunk = chunk_rows(channels) * channels;
     dy_dx.par_chunks_mut(chunk).zip(x.par_chunks(chunk)).for_each(|(dy, x)| {
         for (dy, x) in dy.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
             for c in 0..channels {
-                dy[c] = scale[c] * (dy[c] - offset[c] - (x[c] - mean[c]) * slope[c]);
+                dy[c] = scale[c] * dy[c] + shift[c] - (x[c] - mean[c]) * slope[c];
             }
         }
     });

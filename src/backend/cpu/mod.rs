@@ -24,9 +24,11 @@ mod buffer;
 mod columns;
 mod conv;
 mod engine;
+mod fused;
 mod input;
 mod loss;
 mod memory;
+mod moments;
 mod panels;
 mod product;
 mod shared;
@@ -35,7 +37,7 @@ mod simd;
 mod tests;
 mod winograd;
 
-use super::block::NormStats;
+use super::block::{Block, BlockActs, BlockGrads, BlockParams, Mode, NormStats};
 use super::check::{
     expect, expect_adam, expect_channels, expect_conv, expect_len, expect_loss, expect_noise,
     expect_norm, expect_norm_forward,
@@ -44,13 +46,13 @@ use super::ops::{Activation, Adam, BatchNorm, Bce, Ema, Gather, Noise};
 use super::{Backend, HostTensor, NormSaved, out_of_memory};
 use crate::error::{Error, Result};
 use crate::shape::{ConvGeometry, TensorShape};
-use batch_norm::{Moments, Projections};
+use batch_norm::{Moments, Projections, Terms};
 pub use buffer::{Buffer, Bytes};
 use engine::Engine;
 use memory::Storage;
 use rayon::prelude::*;
 use simd::Isa;
-use winograd::Gradients;
+use winograd::Call;
 
 /// Numbers that one task of an element-wise op takes: a quarter of a megabyte.
 const CHUNK: usize = 1 << 16;
@@ -228,7 +230,8 @@ impl Backend for Cpu {
         let algorithm = self.algorithm(g);
         self.run(|| match algorithm {
             Algorithm::Winograd(n) => {
-                winograd::forward(engine, g, n, &mut y.data, &x.data, &w.data)
+                let (x, y_out) = (Some(x.data[..].into()), Some(&mut y.data[..]));
+                winograd::run(engine, g, n, Call { x, w: &w.data, y_out, ..Call::default() })
             }
             Algorithm::Direct => conv::forward(engine, g, &mut y.data, &x.data, &w.data),
         })
@@ -246,9 +249,8 @@ impl Backend for Cpu {
         let algorithm = self.algorithm(g);
         self.run(|| match algorithm {
             Algorithm::Winograd(n) => {
-                let dx = Some(&mut dx.data[..]);
-                let (dy, w) = (&dy.data, &w.data);
-                winograd::backward(engine, g, n, Gradients { dx, dw: None, x: &[], dy, w })
+                let (y, x_out) = (Some(dy.data[..].into()), Some(&mut dx.data[..]));
+                winograd::run(engine, g, n, Call { y, w: &w.data, x_out, ..Call::default() })
             }
             Algorithm::Direct => conv::backward_data(engine, g, &mut dx.data, &dy.data, &w.data),
         })
@@ -266,9 +268,9 @@ impl Backend for Cpu {
         let algorithm = self.algorithm(g);
         self.run(|| match algorithm {
             Algorithm::Winograd(n) => {
+                let [x, y] = [x, dy].map(|side| Some(side.data[..].into()));
                 let dw = Some(&mut dw.data[..]);
-                let (x, dy) = (&x.data, &dy.data);
-                winograd::backward(engine, g, n, Gradients { dx: None, dw, x, dy, w: &[] })
+                winograd::run(engine, g, n, Call { x, y, dw, ..Call::default() })
             }
             Algorithm::Direct => conv::backward_weights(engine, g, &mut dw.data, &x.data, &dy.data),
         })
@@ -285,17 +287,9 @@ impl Backend for Cpu {
         beta: &Buffer,
     ) -> Result<()> {
         expect_norm_forward("batch_norm_forward", p, [y, x], [gamma, beta], Some(saved), running)?;
-        let moments = self.run(|| {
-            let moments = Moments::of(p, &x.data);
-            moments.normalise(p, &mut y.data, &x.data, &gamma.data, &beta.data);
-            moments
-        });
-        let round = |dst: &mut Buffer, values: &mut dyn Iterator<Item = f64>| {
-            dst.data.iter_mut().zip(values).for_each(|(d, v)| *d = v as f32);
-        };
-        round(&mut saved.mean, &mut moments.mean.iter().copied());
-        round(&mut saved.inv_std, &mut moments.inv_std(p));
-        moments.update_running(p, &mut running.mean.data, &mut running.var.data);
+        let moments = self.run(|| Moments::of(p, &x.data));
+        self.normalise(p, Activation::Identity, &moments, y, x, gamma, beta);
+        moments.keep(p, saved, running);
         Ok(())
     }
 
@@ -313,10 +307,11 @@ impl Backend for Cpu {
         let vectors = [("gamma", gamma), ("mean", &saved.mean), ("inv_std", &saved.inv_std)];
         expect_channels(OP, p, &vectors)?;
         let (mean, inv_std) = (&saved.mean.data, &saved.inv_std.data);
-        let sums = self.run(|| Projections::of(p, &dy_dx.data, &x.data, mean, inv_std));
+        let (isa, dy_dx) = (self.engine.isa, &mut dy_dx.data[..]);
+        let sums = self.run(|| Projections::of(isa, p, dy_dx, &x.data, mean, inv_std));
         add_norm_gradients(OP, p, grads, &sums)?;
-        let dy_dx = &mut dy_dx.data;
-        self.run(|| batch_norm::backward(p, dy_dx, &sums, &x.data, &gamma.data, mean, inv_std));
+        let terms = Terms::of(p, &sums, &gamma.data, inv_std);
+        self.run(|| batch_norm::backward(p, dy_dx, &terms, &x.data, mean));
         Ok(())
     }
 
@@ -331,7 +326,7 @@ impl Backend for Cpu {
     ) -> Result<()> {
         expect_norm_forward("batch_norm_eval_forward", p, [y, x], [gamma, beta], None, running)?;
         let moments = Moments::kept(&running.mean.data, &running.var.data);
-        self.run(|| moments.normalise(p, &mut y.data, &x.data, &gamma.data, &beta.data));
+        self.normalise(p, Activation::Identity, &moments, y, x, gamma, beta);
         Ok(())
     }
 
@@ -352,7 +347,8 @@ impl Backend for Cpu {
         let inv_std: Vec<f32> =
             Moments::kept(mean, &running.var.data).inv_std(p).map(|s| s as f32).collect();
         if grads.is_some() {
-            let sums = self.run(|| Projections::of(p, &dy_dx.data, &x.data, mean, &inv_std));
+            let (isa, dy) = (self.engine.isa, &mut dy_dx.data);
+            let sums = self.run(|| Projections::of(isa, p, dy, &x.data, mean, &inv_std));
             add_norm_gradients(OP, p, grads, &sums)?;
         }
         self.run(|| batch_norm::eval_backward(p, &mut dy_dx.data, &gamma.data, &inv_std));
@@ -360,13 +356,13 @@ impl Backend for Cpu {
     }
 
     fn activation_forward(&self, f: Activation, x_y: &mut Buffer) -> Result<()> {
-        self.run(|| activation::forward(f, &mut x_y.data));
+        self.run(|| activation::forward(self.engine.isa, f, &mut x_y.data));
         Ok(())
     }
 
     fn activation_backward(&self, f: Activation, dy_dx: &mut Buffer, y: &Buffer) -> Result<()> {
         expect("activation_backward", "y", y, dy_dx.shape)?;
-        self.run(|| activation::backward(f, &mut dy_dx.data, &y.data));
+        self.run(|| activation::backward(self.engine.isa, f, &mut dy_dx.data, &y.data));
         Ok(())
     }
 
@@ -412,6 +408,31 @@ impl Backend for Cpu {
         let step = step.data[0];
         self.run(|| adam::ema(p, &mut avg.data, &x.data, step));
         Ok(())
+    }
+
+    fn block_forward(
+        &self,
+        block: &Block,
+        mode: Mode,
+        acts: &mut BlockActs<Self>,
+        stats: &mut Option<NormStats<Self>>,
+        params: &BlockParams<Self>,
+        x: &Buffer,
+    ) -> Result<()> {
+        self.fused_forward(block, mode, acts, stats, params, x)
+    }
+
+    fn block_backward(
+        &self,
+        block: &Block,
+        dx: Option<&mut Buffer>,
+        grads: Option<&mut BlockGrads<Self>>,
+        dy: &mut Buffer,
+        acts: &BlockActs<Self>,
+        params: &BlockParams<Self>,
+        x: &Buffer,
+    ) -> Result<()> {
+        self.fused_backward(block, dx, grads, dy, acts, params, x)
     }
 
     fn advance(&self, step: &mut Buffer) -> Result<()> {

@@ -4,17 +4,17 @@ use super::simd::{LANES, Line};
 use std::marker::PhantomData;
 
 /// A slice whose lines different tasks write at the same time.
-pub struct Shared<'a> {
-    start: *mut f32,
+pub struct Shared<'a, T = f32> {
+    start: *mut T,
     len: usize,
-    slice: PhantomData<&'a mut [f32]>,
+    slice: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: it stands for a `&mut [f32]`; that no two tasks use one line is the promise of `line`'s callers.
-unsafe impl Sync for Shared<'_> {}
+// SAFETY: it stands for a `&mut [T]`; that no two tasks use one number is the promise of its callers.
+unsafe impl<T: Send> Sync for Shared<'_, T> {}
 
-impl<'a> Shared<'a> {
-    pub fn new(slice: &'a mut [f32]) -> Self {
+impl<'a, T> Shared<'a, T> {
+    pub fn new(slice: &'a mut [T]) -> Self {
         Self { start: slice.as_mut_ptr(), len: slice.len(), slice: PhantomData }
     }
 
@@ -23,12 +23,14 @@ impl<'a> Shared<'a> {
     /// # Safety
     /// While the reference lives nobody else reads or writes these numbers.
     #[allow(clippy::mut_from_ref)] // What `Shared` is for.
-    pub unsafe fn slice(&self, at: usize, len: usize) -> &'a mut [f32] {
+    pub unsafe fn slice(&self, at: usize, len: usize) -> &'a mut [T] {
         assert!(at <= self.len && len <= self.len - at);
         // SAFETY: the numbers lie in the slice by the assertion; nobody else has them by the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(at), len) }
     }
+}
 
+impl Shared<'_> {
     /// Sixteen numbers from `at` on.
     ///
     /// # Safety

@@ -67,8 +67,6 @@ pub trait Simd: Copy + Send + Sync {
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a·b + c`.
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
-    /// `if x > 0 { a } else { b }`, so `b` where `x` is NaN.
-    fn where_positive(self, x: Self::V, a: Self::V, b: Self::V) -> Self::V;
     /// Asks for the cache line at `address`, which need not be valid.
     fn prefetch(self, address: *const f32);
     /// Runs `kernel` as compiled for this instruction set: a call, where a kernel's own code would

@@ -58,10 +58,6 @@ impl Simd for Neon {
         each(|i| unsafe { vfmaq_f32(c[i], a[i], b[i]) })
     }
     #[inline(always)]
-    fn where_positive(self, x: Self::V, a: Self::V, b: Self::V) -> Self::V {
-        each(|i| unsafe { vbslq_f32(vcgtzq_f32(x[i]), a[i], b[i]) })
-    }
-    #[inline(always)]
     fn prefetch(self, _: *const f32) {}
 
     fn enter<K: Kernel>(self, kernel: K) -> K::Output {

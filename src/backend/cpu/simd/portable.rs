@@ -46,10 +46,6 @@ impl Simd for Portable {
         std::array::from_fn(|lane| a[lane] * b[lane] + c[lane])
     }
     #[inline(always)]
-    fn where_positive(self, x: Line, a: Line, b: Line) -> Line {
-        std::array::from_fn(|lane| if x[lane] > 0.0 { a[lane] } else { b[lane] })
-    }
-    #[inline(always)]
     fn prefetch(self, _: *const f32) {}
     fn enter<K: Kernel>(self, kernel: K) -> K::Output {
         kernel.run(self)

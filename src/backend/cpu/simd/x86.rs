@@ -64,13 +64,6 @@ impl Simd for Avx512 {
         unsafe { _mm512_fmadd_ps(a, b, c) }
     }
     #[inline(always)]
-    fn where_positive(self, x: __m512, a: __m512, b: __m512) -> __m512 {
-        unsafe {
-            let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, _mm512_setzero_ps());
-            _mm512_mask_blend_ps(positive, b, a)
-        }
-    }
-    #[inline(always)]
     fn prefetch(self, address: *const f32) {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
     }
@@ -121,14 +114,6 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         unsafe { [_mm256_fmadd_ps(a[0], b[0], c[0]), _mm256_fmadd_ps(a[1], b[1], c[1])] }
-    }
-    #[inline(always)]
-    fn where_positive(self, x: Self::V, a: Self::V, b: Self::V) -> Self::V {
-        let half = |i: usize| unsafe {
-            let positive = _mm256_cmp_ps::<_CMP_GT_OQ>(x[i], _mm256_setzero_ps());
-            _mm256_blendv_ps(b[i], a[i], positive)
-        };
-        [half(0), half(1)]
     }
     #[inline(always)]
     fn prefetch(self, address: *const f32) {

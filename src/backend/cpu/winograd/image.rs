@@ -1,6 +1,7 @@
 //! Transforms of images: V from x, Z from dy, y from M, dx from M.
 //!
-//! Each works on one chunk of tiles. A row of a block is a tile, a panel sixteen channels (of one parity,
+//! What is read is a [`Source`]: numbers as they lie, or the gradient behind a batch normalisation, which is
+//! computed as it is read. Each transform works on one chunk of tiles. A row of a block is a tile, a panel sixteen channels (of one parity,
 //! for the large side), so a tile's transform is a few dozen additions of whole lines.
 
 use super::super::shared::Shared;
@@ -49,6 +50,46 @@ fn load_points<S: Simd, const M: usize>(
     values
 }
 
+/// Where a transform reads.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    /// The tensor, or the gradient of batch norm's output.
+    pub numbers: &'a [f32],
+    /// How the gradient of batch norm's input follows from it.
+    pub norm: Option<NormGradient<'a>>,
+}
+
+/// The terms of `dx = scale·dy + shift − (x − mean)·slope`, one for each channel; see
+/// [`batch_norm::backward`](super::super::batch_norm::backward).
+#[derive(Clone, Copy)]
+pub struct NormGradient<'a> {
+    pub x: &'a [f32],
+    pub mean: &'a [f32],
+    pub scale: &'a [f32],
+    pub shift: &'a [f32],
+    pub slope: &'a [f32],
+}
+
+impl<'a> From<&'a [f32]> for Source<'a> {
+    fn from(numbers: &'a [f32]) -> Self {
+        Self { numbers, norm: None }
+    }
+}
+
+impl Source<'_> {
+    /// The line at `at`, which belongs to sixteen channels from `channel` on.
+    #[inline(always)]
+    fn load<S: Simd>(&self, s: S, at: usize, channel: usize) -> S::V {
+        let value = s.load(line(self.numbers, at));
+        let Some(norm) = &self.norm else { return value };
+        let deviation = s.sub(s.load(line(norm.x, at)), s.load(line(norm.mean, channel)));
+        let (scale, shift) = (line(norm.scale, channel), line(norm.shift, channel));
+        let slope = s.load(line(norm.slope, channel));
+        let straight = s.fma(s.load(scale), value, s.load(shift));
+        s.sub(straight, s.mul(deviation, slope))
+    }
+}
+
 /// `V = Bᵀ P B` of the panels `panels` of x, four parities each.
 #[inline(always)]
 pub fn input<S: Simd, F: Tile<N, M>, const N: usize, const M: usize>(
@@ -56,7 +97,7 @@ pub fn input<S: Simd, F: Tile<N, M>, const N: usize, const M: usize>(
     layer: &Layer,
     shape: Block,
     v: &mut [f32],
-    x: &[f32],
+    x: Source<'_>,
     images: Range<usize>,
     panels: Range<usize>,
 ) {
@@ -75,7 +116,8 @@ pub fn input<S: Simd, F: Tile<N, M>, const N: usize, const M: usize>(
                         let c = in_image(N * j + v, parity % 2);
                         if c < width {
                             let pixel = (image * height + r) * width + c;
-                            patch[u][v] = s.load(line(x, pixel * channels + panel * LANES));
+                            patch[u][v] =
+                                x.load(s, pixel * channels + panel * LANES, panel * LANES);
                         }
                     }
                 }
@@ -94,7 +136,7 @@ pub fn gradient<S: Simd, F: Tile<N, M>, const N: usize, const M: usize>(
     layer: &Layer,
     shape: Block,
     z: &mut [f32],
-    dy: &[f32],
+    dy: Source<'_>,
     images: Range<usize>,
     panels: Range<usize>,
 ) {
@@ -106,7 +148,7 @@ pub fn gradient<S: Simd, F: Tile<N, M>, const N: usize, const M: usize>(
             for u in 0..N {
                 for v in 0..N {
                     let pixel = (image * height + N * i + u) * width + N * j + v;
-                    patch[u][v] = s.load(line(dy, pixel * channels + panel * LANES));
+                    patch[u][v] = dy.load(s, pixel * channels + panel * LANES, panel * LANES);
                 }
             }
             let values = both!(s, patch, F::output_transposed, N => M);

@@ -132,6 +132,11 @@ impl Layer {
         self.tiles[0] * self.tiles[1]
     }
 
+    /// The pixels of `images` in a batch of maps of this size.
+    pub fn pixels(&self, [height, width]: [usize; 2], images: Range<usize>) -> Range<usize> {
+        images.start * height * width..images.end * height * width
+    }
+
     /// The image and the vertical and horizontal tile that row `row` of a chunk's blocks stands for.
     #[inline(always)]
     pub fn tile(&self, first_image: usize, row: usize) -> (usize, [usize; 2]) {

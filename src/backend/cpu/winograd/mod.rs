@@ -42,5 +42,6 @@ mod passes;
 mod tasks;
 mod tile;
 
+pub use image::{NormGradient, Source};
 pub use layer::supports;
-pub use passes::{Gradients, backward, forward};
+pub use passes::{Call, run};

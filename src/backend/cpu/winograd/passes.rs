@@ -1,8 +1,11 @@
 //! The three passes, block by block.
 
+use super::super::batch_norm::Moments;
 use super::super::engine::Engine;
+use super::super::moments::{ChunkMoments, ChunkSums};
 use super::super::shared::Shared;
 use super::super::simd::LANES;
+use super::image::Source;
 use super::layer::{Block, Blocks, Layer, PARITIES};
 use super::tasks::{DataGradient, Forward, Side, Transform, WeightGradient};
 use super::tile::{F2, F4, Tile};
@@ -15,46 +18,34 @@ use std::ops::Range;
 /// Output panels of a task at most.
 const TASK_PANELS: usize = 4;
 
-/// `y = conv(x, w)`, the map cut into tiles of side `n`.
-pub fn forward(
-    engine: &Engine,
-    g: ConvGeometry,
-    n: usize,
-    y: &mut [f32],
-    x: &[f32],
-    w: &[f32],
-) -> Result<()> {
-    let layer = Layer::new(g, n);
-    match n {
-        4 => Pass::<F4, 4, 5>::new(engine, layer).forward(y, x, w),
-        _ => Pass::<F2, 2, 3>::new(engine, layer).forward(y, x, w),
-    }
-}
-
-/// What a backward pass computes, and from what.
-pub struct Gradients<'a> {
-    /// Overwritten.
-    pub dx: Option<&'a mut [f32]>,
-    /// Added to.
-    pub dw: Option<&'a mut [f32]>,
-    /// Read for `dw` only.
-    pub x: &'a [f32],
-    pub dy: &'a [f32],
-    /// Read for `dx` only.
+/// One call: what is read, and what comes of it.
+///
+/// Two outputs that need the same transform share it: a block's backward pass asks for `dw` and, if it is a
+/// convolution, for `x_out`, if it is a transposed one, for `y_out`.
+#[derive(Default)]
+pub struct Call<'a> {
+    /// The large side, read for `y_out` and `dw`.
+    pub x: Option<Source<'a>>,
+    /// The small side, read for `x_out` and `dw`.
+    pub y: Option<Source<'a>>,
+    /// The filter, read for `x_out` and `y_out`.
     pub w: &'a [f32],
+    /// Overwritten with `conv(x, w)`.
+    pub y_out: Option<&'a mut [f32]>,
+    /// Overwritten with the transpose of `conv` applied to `y`.
+    pub x_out: Option<&'a mut [f32]>,
+    /// The weight gradient is added to it.
+    pub dw: Option<&'a mut [f32]>,
+    /// Gets the moments of `y_out` or `x_out`.
+    pub moments: Option<&'a mut Moments>,
 }
 
-/// The gradients that are wanted, from one transform of dy.
-pub fn backward(
-    engine: &Engine,
-    g: ConvGeometry,
-    n: usize,
-    gradients: Gradients<'_>,
-) -> Result<()> {
+/// Computes the outputs that are asked for, the small side cut into tiles of side `n`.
+pub fn run(engine: &Engine, g: ConvGeometry, n: usize, call: Call<'_>) -> Result<()> {
     let layer = Layer::new(g, n);
     match n {
-        4 => Pass::<F4, 4, 5>::new(engine, layer).backward(gradients),
-        _ => Pass::<F2, 2, 3>::new(engine, layer).backward(gradients),
+        4 => Pass::<F4, 4, 5>::new(engine, layer).run(call),
+        _ => Pass::<F2, 2, 3>::new(engine, layer).run(call),
     }
 }
 
@@ -72,70 +63,94 @@ impl<'a, F: Tile<N, M>, const N: usize, const M: usize> Pass<'a, F, N, M> {
         Self { engine, layer, v: layer.v(), z: layer.z(), tile: PhantomData }
     }
 
-    fn forward(&self, y: &mut [f32], x: &[f32], w: &[f32]) -> Result<()> {
+    fn run(&self, call: Call<'_>) -> Result<()> {
         let layer = &self.layer;
-        let y = Shared::new(y);
-        let width = TASK_PANELS;
-        let [m, u] = self.product_blocks(width, self.v.block.panels);
-        self.engine.reserve_scratch(m.len() + u.len())?;
-        for chunks in layer.super_blocks(self.v.chunk_len()) {
-            self.engine.with_shared(chunks.len() * self.v.chunk_len(), |v| {
-                self.transform(Side::X, v, x, &chunks);
-                let v = &*v;
-                let (first, y) = (chunks.start, &y);
-                self.tasks(&chunks, self.z.panels.div_ceil(width)).for_each(|(chunks, part)| {
-                    let y_panels = part * width..self.z.panels.min((part + 1) * width);
-                    self.engine.with_scratch(m.len() + u.len(), |scratch| {
-                        let pass = self;
-                        let task = Forward { pass, y, v, w, scratch, chunks, first, y_panels };
-                        self.engine.isa.run(task);
-                    });
-                });
-            })?;
+        let Call { x, y, w, y_out, x_out, dw, moments } = call;
+        let [y_out, x_out, dw] = [y_out, x_out, dw].map(|out| out.map(Shared::new));
+        let [v_len, z_len] = [(&x, &self.v), (&y, &self.z)]
+            .map(|(side, blocks)| side.map_or(0, |_| blocks.chunk_len()));
+        let [m, u] = self.product_blocks(TASK_PANELS, self.v.block.panels.max(self.z.block.panels));
+        let du = self.block(TASK_PANELS, self.v.block.panels * LANES);
+        self.engine.reserve_scratch((m.len() + u.len()).max(du.len()))?;
+        let (size, channels) = match y_out {
+            Some(_) => (layer.y, layer.y_channels),
+            None => (layer.x, layer.x_channels),
+        };
+        let mut sums = moments.as_ref().map(|_| ChunkSums::new(layer.chunks(), channels));
+        {
+            let moments = sums.as_mut().map(ChunkSums::share);
+            for chunks in layer.super_blocks(v_len + z_len) {
+                self.engine.with_shared(chunks.len() * (v_len + z_len), |both| {
+                    let (v, z) = both.split_at_mut(chunks.len() * v_len);
+                    x.inspect(|x| self.transform(Side::X, v, *x, &chunks));
+                    y.inspect(|y| self.transform(Side::Y, z, *y, &chunks));
+                    let (v, z) = (&*v, &*z);
+                    if let Some(dw) = &dw {
+                        self.weights(dw, v, z, &chunks);
+                    }
+                    if let Some(y) = &y_out {
+                        self.small_side(y, moments.as_ref(), v, w, &chunks);
+                    }
+                    if let Some(x) = &x_out {
+                        self.large_side(x, moments.as_ref(), z, w, &chunks);
+                    }
+                })?;
+            }
+        }
+        if let (Some(moments), Some(sums)) = (moments, sums) {
+            let counts = (0..layer.chunks()).map(|c| layer.pixels(size, layer.chunk(c)).len());
+            *moments = sums.merge(counts);
         }
         Ok(())
     }
 
-    fn backward(&self, gradients: Gradients<'_>) -> Result<()> {
-        let layer = &self.layer;
-        let Gradients { dx, dw, x, dy, w } = gradients;
-        let (dx, dw) = (dx.map(Shared::new), dw.map(Shared::new));
+    /// `conv(x, w)` from V.
+    fn small_side(
+        &self,
+        y: &Shared<'_>,
+        moments: Option<&ChunkMoments<'_>>,
+        v: &[f32],
+        w: &[f32],
+        chunks: &Range<usize>,
+    ) {
+        let first = chunks.start;
+        self.tasks(chunks, self.z.panels.div_ceil(TASK_PANELS)).for_each(|(chunks, part)| {
+            let y_panels = part * TASK_PANELS..self.z.panels.min((part + 1) * TASK_PANELS);
+            let [m, u] = self.product_blocks(y_panels.len(), self.v.block.panels);
+            self.engine.with_scratch(m.len() + u.len(), |scratch| {
+                let pass = self;
+                let task = Forward { pass, y, moments, v, w, scratch, chunks, first, y_panels };
+                self.engine.isa.run(task);
+            });
+        });
+    }
+
+    /// The transpose of `conv` from Z.
+    fn large_side(
+        &self,
+        dx: &Shared<'_>,
+        moments: Option<&ChunkMoments<'_>>,
+        z: &[f32],
+        w: &[f32],
+        chunks: &Range<usize>,
+    ) {
+        let first = chunks.start;
         let [m, u] = self.product_blocks(PARITIES, self.z.block.panels);
-        let du = self.block(TASK_PANELS, self.v.block.panels * LANES);
-        self.engine.reserve_scratch((m.len() + u.len()).max(du.len()))?;
-        let z_chunk = self.z.chunk_len();
-        let v_chunk = if dw.is_some() { self.v.chunk_len() } else { 0 };
-        for chunks in layer.super_blocks(z_chunk + v_chunk) {
-            self.engine.with_shared(chunks.len() * (z_chunk + v_chunk), |both| {
-                let (z, v) = both.split_at_mut(chunks.len() * z_chunk);
-                self.transform(Side::Y, z, dy, &chunks);
-                if let Some(dw) = &dw {
-                    self.transform(Side::X, v, x, &chunks);
-                    self.weights(dw, v, z, &chunks);
-                }
-                if let Some(dx) = &dx {
-                    let z = &*z;
-                    let (first, panels) = (chunks.start, layer.x_channels / LANES);
-                    self.tasks(&chunks, panels).for_each(|(chunks, x_panel)| {
-                        self.engine.with_scratch(m.len() + u.len(), |scratch| {
-                            let pass = self;
-                            let task =
-                                DataGradient { pass, dx, z, w, scratch, chunks, first, x_panel };
-                            self.engine.isa.run(task);
-                        });
-                    });
-                }
-            })?;
-        }
-        Ok(())
+        self.tasks(chunks, self.layer.x_channels / LANES).for_each(|(chunks, x_panel)| {
+            self.engine.with_scratch(m.len() + u.len(), |scratch| {
+                let pass = self;
+                let task =
+                    DataGradient { pass, dx, moments, z, w, scratch, chunks, first, x_panel };
+                self.engine.isa.run(task);
+            });
+        });
     }
 
     fn weights(&self, dw: &Shared<'_>, v: &[f32], z: &[f32], chunks: &Range<usize>) {
-        let width = TASK_PANELS;
-        let parts = self.z.panels.div_ceil(width);
+        let parts = self.z.panels.div_ceil(TASK_PANELS);
         each(self.v.groups * parts).for_each(|task| {
             let (group, part) = (task / parts, task % parts);
-            let y_panels = part * width..self.z.panels.min((part + 1) * width);
+            let y_panels = part * TASK_PANELS..self.z.panels.min((part + 1) * TASK_PANELS);
             let chunks = chunks.clone();
             let rows = self.v.group(group).len() * LANES;
             self.engine.with_scratch(self.block(y_panels.len(), rows).len(), |scratch| {
@@ -162,7 +177,7 @@ impl<'a, F: Tile<N, M>, const N: usize, const M: usize> Pass<'a, F, N, M> {
         })
     }
 
-    fn transform(&self, side: Side, blocks: &mut [f32], image: &[f32], chunks: &Range<usize>) {
+    fn transform(&self, side: Side, blocks: &mut [f32], image: Source<'_>, chunks: &Range<usize>) {
         let sizes = if side == Side::X { self.v } else { self.z };
         blocks.par_chunks_mut(sizes.block.len()).enumerate().for_each(|(index, block)| {
             let images = self.layer.chunk(chunks.start + index / sizes.groups);

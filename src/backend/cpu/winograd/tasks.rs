@@ -1,8 +1,10 @@
 //! What a thread computes at a time. A task is a [`Kernel`], compiled as a whole for each instruction set.
 
+use super::super::moments::ChunkMoments;
 use super::super::product::Product;
 use super::super::shared::Shared;
 use super::super::simd::{Kernel, LANES, Simd};
+use super::image::Source;
 use super::layer::{Block, PARITIES};
 use super::passes::Pass;
 use super::tile::Tile;
@@ -20,7 +22,7 @@ pub struct Transform<'a, F, const N: usize, const M: usize> {
     pub pass: &'a Pass<'a, F, N, M>,
     pub side: Side,
     pub block: &'a mut [f32],
-    pub image: &'a [f32],
+    pub image: Source<'a>,
     pub images: Range<usize>,
     pub panels: Range<usize>,
 }
@@ -48,6 +50,7 @@ impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for Transform<'_, F, 
 pub struct Forward<'a, F, const N: usize, const M: usize> {
     pub pass: &'a Pass<'a, F, N, M>,
     pub y: &'a Shared<'a>,
+    pub moments: Option<&'a ChunkMoments<'a>>,
     pub v: &'a [f32],
     pub w: &'a [f32],
     /// Room for M and U.
@@ -63,7 +66,7 @@ impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for Forward<'_, F, N,
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { pass, y, v, w, scratch, chunks, first, y_panels } = self;
+        let Self { pass, y, moments, v, w, scratch, chunks, first, y_panels } = self;
         let (layer, panels) = (&pass.layer, y_panels.len());
         let [m_shape, u_shape] = pass.product_blocks(panels, pass.v.block.panels);
         let (m, u) = scratch.split_at_mut(m_shape.len());
@@ -86,9 +89,24 @@ impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for Forward<'_, F, N,
                     product.multiply(s, m, v, &u[point * u_shape.point()..]);
                 }
             }
-            let y_panels = y_panels.clone();
+            let (images, panels) = (images.clone(), y_panels.clone());
             // SAFETY: a task has these images and panels of y to itself.
-            unsafe { image::output::<S, F, N, M>(s, layer, m_shape, y, m, images, y_panels) }
+            unsafe {
+                image::output::<S, F, N, M>(
+                    s,
+                    layer,
+                    m_shape,
+                    y,
+                    m,
+                    images.clone(),
+                    panels.clone(),
+                );
+            }
+            if let Some(moments) = moments {
+                let pixels = layer.pixels(layer.y, images);
+                // SAFETY: as above; and the moments of this chunk's panels.
+                unsafe { moments.take(s, chunk, y, pixels, panels) }
+            }
         }
     }
 }
@@ -97,6 +115,7 @@ impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for Forward<'_, F, N,
 pub struct DataGradient<'a, F, const N: usize, const M: usize> {
     pub pass: &'a Pass<'a, F, N, M>,
     pub dx: &'a Shared<'a>,
+    pub moments: Option<&'a ChunkMoments<'a>>,
     pub z: &'a [f32],
     pub w: &'a [f32],
     /// Room for M and U.
@@ -112,7 +131,7 @@ impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for DataGradient<'_, 
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { pass, dx, z, w, scratch, chunks, first, x_panel } = self;
+        let Self { pass, dx, moments, z, w, scratch, chunks, first, x_panel } = self;
         let layer = &pass.layer;
         let [m_shape, u_shape] = pass.product_blocks(PARITIES, pass.z.block.panels);
         let (m, u) = scratch.split_at_mut(m_shape.len());
@@ -135,7 +154,13 @@ impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for DataGradient<'_, 
             }
             // SAFETY: a task has these images and this panel of dx to itself.
             unsafe {
+                let images = images.clone();
                 image::input_gradient::<S, F, N, M>(s, layer, m_shape, dx, m, images, x_panel);
+            }
+            if let Some(moments) = moments {
+                let pixels = layer.pixels(layer.x, images);
+                // SAFETY: as above; and the moments of this chunk's panel.
+                unsafe { moments.take(s, chunk, dx, pixels, x_panel..x_panel + 1) }
             }
         }
     }
