@@ -25,6 +25,7 @@ mod gemm;
 mod input;
 mod loss;
 mod memory;
+mod peak;
 mod product;
 mod scratch;
 mod shared;
