@@ -18,7 +18,7 @@ impl Cpu {
             let started = Instant::now();
             let mut flop = 0.0;
             loop {
-                let work = MultiplyAdds { iterations: black_box(ITERATIONS), inputs: INPUTS };
+                let work = MultiplyAdds { iterations: black_box(ITERATIONS), ..STABLE };
                 flop += black_box(isa.run(work)).flop;
                 let elapsed = started.elapsed().as_secs_f64();
                 if elapsed >= seconds || seconds.is_nan() {
@@ -30,14 +30,23 @@ impl Cpu {
     }
 }
 
-/// First value, factor and addend. The chains converge to 0.1: no denormals, no infinities.
-const INPUTS: [f32; 3] = [1.0, 0.999_999, 1e-7];
-
 /// Chains of `sum = sum·factor + addend`, as many as keep every unit busy and still fit the registers.
+#[derive(Clone, Copy)]
 struct MultiplyAdds {
     iterations: u32,
-    inputs: [f32; 3],
+    /// Of the first chain. Equal chains or lanes would be one to the compiler.
+    start: Line,
+    factor: f32,
+    addend: f32,
 }
+
+/// The chains go to 0.1: no denormals, no infinities.
+const STABLE: MultiplyAdds = MultiplyAdds {
+    iterations: 0,
+    start: [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5],
+    factor: 0.999_999,
+    addend: 1e-7,
+};
 
 /// What was computed, so that it must be, and how much that was.
 struct Done {
@@ -63,14 +72,13 @@ impl Kernel for MultiplyAdds {
 impl MultiplyAdds {
     #[inline(always)]
     fn chains<S: Simd, const N: usize>(self, s: S) -> Done {
-        let [first, factor, addend] = black_box(self.inputs);
+        let Self { iterations, start, factor, addend } = black_box(self);
         let (factor, addend) = (s.splat(factor), s.splat(addend));
-        let mut sums = [s.zero(); N];
-        // Equal chains would be one to the compiler.
+        let mut sums = [s.load(&start); N];
         for (chain, sum) in sums.iter_mut().enumerate() {
-            *sum = s.splat(first + chain as f32);
+            *sum = s.add(*sum, s.splat(chain as f32));
         }
-        for _ in 0..self.iterations {
+        for _ in 0..iterations {
             for sum in &mut sums {
                 *sum = s.fma(*sum, factor, addend);
             }
@@ -79,10 +87,8 @@ impl MultiplyAdds {
         for sum in sums {
             total = s.add(total, sum);
         }
-        let mut done = Done {
-            total: [0.0; LANES],
-            flop: 2.0 * (N * LANES) as f64 * f64::from(self.iterations),
-        };
+        let mut done =
+            Done { total: [0.0; LANES], flop: 2.0 * (N * LANES) as f64 * f64::from(iterations) };
         s.store(&mut done.total, total);
         done
     }
@@ -96,13 +102,15 @@ mod tests {
     #[test]
     fn every_multiply_add_that_is_counted_is_computed() {
         for isa in Isa::all() {
-            let done = isa.run(MultiplyAdds { iterations: 5, inputs: [1.0, 0.5, 0.25] });
-            // By hand: s → s/2 + 1/4 has the fixed point 1/2, from which s is 2⁻⁵ as far off after five.
-            let chains = done.flop / (2.0 * 5.0 * LANES as f64);
-            let expected: f64 =
-                (0..chains as usize).map(|chain| 0.5 + (0.5 + chain as f64) / 32.0).sum();
-            for lane in done.total {
-                assert!((f64::from(lane) - expected).abs() < 1e-5, "{isa:?}: {lane} {expected}");
+            let work = MultiplyAdds { iterations: 5, factor: 0.5, addend: 0.25, ..STABLE };
+            let done = isa.run(work);
+            // By hand: s → s/2 + 1/4 has the fixed point 1/2, and halves the distance from it.
+            let chains = (done.flop / (2.0 * 5.0 * LANES as f64)) as usize;
+            let after = |first: f64| 0.5 + (first - 0.5) / 32.0;
+            for (lane, total) in done.total.into_iter().enumerate() {
+                let first = |chain| f64::from(STABLE.start[lane]) + chain as f64;
+                let expected: f64 = (0..chains).map(|chain| after(first(chain))).sum();
+                assert!((f64::from(total) - expected).abs() < 1e-5, "{isa:?}: {total} {expected}");
             }
         }
     }
