@@ -4,7 +4,7 @@ use super::harness::{Clock, Spread};
 use super::machine::Machine;
 use super::report::{Report, Subject, milliseconds, percent, table};
 use super::roofline::{generator_flop, gflops};
-use super::{Setup, wrong};
+use super::{Setup, worse, wrong};
 use crate::backend::block::Mode;
 use crate::backend::cpu::Convolutions;
 use crate::backend::{Backend, Cpu};
@@ -18,7 +18,7 @@ use serde::Serialize;
 use std::fmt;
 
 /// Largest difference between a pixel and the same with direct convolutions; pixels lie in [−1, 1].
-const TOLERANCE: f32 = 1e-4;
+const TOLERANCE: f64 = 1e-4;
 
 /// Batches and their size that bring the running statistics near those of real training.
 const SETTLING: (usize, usize) = (20, 4);
@@ -35,7 +35,7 @@ pub struct Generate {
     /// Of the peak; above 1 where an algorithm saves multiplications.
     pub share_of_peak: f64,
     /// Largest difference of a pixel from the one with direct convolutions.
-    pub error: f32,
+    pub error: f64,
 }
 
 /// A generator with its initial weights, and latents for one batch.
@@ -119,13 +119,13 @@ pub fn run(setup: &Setup, command: String) -> Result<Report<Generate>> {
 }
 
 /// The largest difference between the images, all of whose pixels must lie in [−1, 1].
-fn check(images: &[f32], expected: &[f32]) -> Result<f32> {
+fn check(images: &[f32], expected: &[f32]) -> Result<f64> {
     // A NaN lies in no range.
     if let Some(pixel) = images.iter().find(|pixel| !(-1.0..=1.0).contains(*pixel)) {
         return Err(wrong(format_args!("a pixel is {pixel}, outside [-1, 1]")));
     }
-    let differences = images.iter().zip(expected).map(|(a, b)| (a - b).abs());
-    let error = differences.fold(0.0, |worst, d| if d <= worst { worst } else { d });
+    let pairs = images.iter().zip(expected);
+    let error = pairs.map(|(&a, &b)| f64::from((a - b).abs())).fold(0.0, worse);
     if error.is_nan() || error > TOLERANCE {
         return Err(wrong(format_args!(
             "a pixel is off by {error:.1e} of the one with direct convolutions, more than {TOLERANCE:e}"

@@ -61,3 +61,8 @@ impl Setup {
 fn wrong(what: impl std::fmt::Display) -> Error {
     Error::Device { device: "cpu".into(), reason: format!("a wrong result: {what}") }
 }
+
+/// The larger of two errors; NaN if either is, where `f64::max` would pass over it.
+fn worse(a: f64, b: f64) -> f64 {
+    if a.is_nan() || a > b { a } else { b }
+}

@@ -60,7 +60,7 @@ impl<T: fmt::Display> fmt::Display for Report<T> {
         writeln!(f, "{}\n\n{}  ", self.machine, self.subject)?;
         writeln!(
             f,
-            "FMA peak between the runs: {median:.1} GFLOP/s ({min:.1} to {max:.1}, {runs} times)\n"
+            "FMA peak between the runs: {median:.1} GFLOP/s ({min:.1} to {max:.1}, measured {runs}×)\n"
         )?;
         write!(f, "{}", self.results)
     }

@@ -4,7 +4,7 @@ use super::harness::{Clock, Spread};
 use super::machine::Machine;
 use super::report::{Report, Subject, milliseconds, percent, table};
 use super::roofline::{gflops, step_flop};
-use super::{Setup, wrong};
+use super::{Setup, worse, wrong};
 use crate::backend::cpu::Convolutions;
 use crate::backend::{Backend, Cpu};
 use crate::error::Result;
@@ -13,10 +13,14 @@ use crate::train::{Gan, Hyper, Losses};
 use serde::Serialize;
 use std::fmt;
 
-/// Largest relative difference between a loss of the first step and the same with direct convolutions.
-/// The two differ by the rounding of f32 sums and by Adam's first update, which turns a gradient's
-/// rounding into a step where it is nearly zero.
-const TOLERANCE: f64 = 1e-4;
+/// Largest relative difference of what D says before its first update from the same with direct
+/// convolutions: f32 rounds sums in another order.
+const BEFORE_UPDATE: f64 = 1e-4;
+
+/// The same for what the updated D says. Where rounding moves an activation over LeakyReLU's kink, its
+/// gradient is another one by a factor of five, and Adam's first update is nearly a gradient's sign: at
+/// batch 16 differences of 3e-4 were seen between results that are both right.
+const AFTER_UPDATE: f64 = 1e-2;
 
 /// What a step took.
 #[derive(Debug, Serialize)]
@@ -29,9 +33,18 @@ pub struct Step {
     pub gflops: f64,
     /// Of the peak; above 1 where an algorithm saves multiplications.
     pub share_of_peak: f64,
-    /// Largest relative difference of the first step's losses from those with direct convolutions;
-    /// `null` where these were measured.
-    pub error: Option<f64>,
+    /// `null` where direct convolutions were measured, as these are what others are held to.
+    pub errors: Option<Errors>,
+}
+
+/// Largest relative differences of the first step's losses, and of D's mean opinions, from those with
+/// direct convolutions.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Errors {
+    /// Of D on real images and on fakes.
+    pub before_update: f64,
+    /// Of the updated D on the fakes.
+    pub after_update: f64,
 }
 
 /// A network in training on random images: a step costs the same whatever they show.
@@ -62,13 +75,7 @@ pub fn run(setup: &Setup, command: String) -> Result<Report<Step>> {
         Convolutions::Direct => None,
     };
     let (mut gan, losses) = first_step(on_noise(setup.backend()?, setup.hyper)?)?;
-    let error = expected.map(|expected| largest_difference(losses, expected));
-    if let Some(error) = error.filter(|error| error.is_nan() || *error > TOLERANCE) {
-        return Err(wrong(format_args!(
-            "a loss of the first step is off by {error:.1e} of the one with direct convolutions, more than \
-             {TOLERANCE:e}"
-        )));
-    }
+    let errors = expected.map(|expected| Errors::check(losses, expected)).transpose()?;
     let mut clock = Clock::new(setup.backend()?, setup.runs);
     let step_seconds = clock.time(|| gan.step())?;
     let flop = step_flop(&setup.hyper.model, setup.hyper.batch_size)?;
@@ -83,7 +90,7 @@ pub fn run(setup: &Setup, command: String) -> Result<Report<Step>> {
             gflop: flop as f64 / 1e9,
             gflops,
             share_of_peak: gflops / peak.median,
-            error,
+            errors,
         },
     })
 }
@@ -94,12 +101,33 @@ fn first_step(mut gan: Gan<Cpu>) -> Result<(Gan<Cpu>, Losses)> {
     Ok((gan, losses))
 }
 
-/// The largest difference of a loss or of one of D's opinions, relative to the expected one.
-fn largest_difference(losses: Losses, expected: Losses) -> f64 {
-    let values = |l: Losses| [l.d_real, l.d_x, l.d_fake, l.d_g_z1, l.g, l.d_g_z2].map(f64::from);
-    let pairs = values(losses).into_iter().zip(values(expected));
-    // `f64::max` would pass over a NaN.
-    pairs.map(|(a, b)| ((a - b) / b).abs()).fold(0.0, |worst, d| if d <= worst { worst } else { d })
+impl Errors {
+    fn check(losses: Losses, expected: Losses) -> Result<Self> {
+        let before = |l: Losses| vec![l.d_real, l.d_x, l.d_fake, l.d_g_z1];
+        let after = |l: Losses| vec![l.g, l.d_g_z2];
+        let errors = Self {
+            before_update: largest_difference(&before(losses), &before(expected)),
+            after_update: largest_difference(&after(losses), &after(expected)),
+        };
+        for (error, tolerance, when) in [
+            (errors.before_update, BEFORE_UPDATE, "before D's update"),
+            (errors.after_update, AFTER_UPDATE, "after D's update"),
+        ] {
+            if error.is_nan() || error > tolerance {
+                return Err(wrong(format_args!(
+                    "a loss of the first step, {when}, is off by {error:.1e} of the one with direct \
+                     convolutions, more than {tolerance:e}"
+                )));
+            }
+        }
+        Ok(errors)
+    }
+}
+
+/// The largest difference relative to the expected value; NaN if there is one.
+fn largest_difference(values: &[f32], expected: &[f32]) -> f64 {
+    let pairs = values.iter().zip(expected).map(|(&a, &b)| (f64::from(a), f64::from(b)));
+    pairs.map(|(a, b)| ((a - b) / b).abs()).fold(0.0, worse)
 }
 
 impl fmt::Display for Step {
@@ -116,11 +144,11 @@ impl fmt::Display for Step {
             percent(self.share_of_peak),
         ];
         writeln!(f, "{}\n", table(0, &header, &[row]))?;
-        match self.error {
-            Some(error) => write!(
+        match self.errors {
+            Some(Errors { before_update, after_update }) => write!(
                 f,
-                "Checked first: the losses of one step differ from those with direct convolutions by {error:.1e} at \
-                 most, relatively."
+                "Checked first: the losses of one step differ from those with direct convolutions by \
+                 {before_update:.1e} at most before D's update and {after_update:.1e} after it, relatively."
             ),
             None => f.write_str("Every loss is finite."),
         }
@@ -132,14 +160,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wrong_loss_and_a_nan_are_seen() {
+    fn a_wrong_loss_and_a_nan_are_refused() {
         let losses =
             Losses { d_real: 1.0, d_x: 0.5, d_fake: 2.0, d_g_z1: 0.25, g: 4.0, d_g_z2: 0.125 };
-        assert_eq!(largest_difference(losses, losses), 0.0);
-        assert_eq!(largest_difference(Losses { g: 5.0, ..losses }, losses), 0.25);
-        for nan in [Losses { d_real: f32::NAN, ..losses }, Losses { d_g_z2: f32::NAN, ..losses }] {
-            let error = largest_difference(nan, losses);
-            assert!(error.is_nan(), "{error}");
+        let near = Losses { g: 4.0 * (1.0 + 1.0 / 1024.0), ..losses };
+        let errors = Errors::check(near, losses).unwrap();
+        assert_eq!((errors.before_update, errors.after_update), (0.0, 1.0 / 1024.0));
+        for (wrong, when) in [
+            (Losses { d_real: 1.0 + 1.0 / 1024.0, ..losses }, "before"),
+            (Losses { d_real: f32::NAN, ..losses }, "before"),
+            (Losses { d_g_z2: 0.126, ..losses }, "after"),
+            (Losses { g: f32::NAN, ..losses }, "after"),
+        ] {
+            let message = Errors::check(wrong, losses).unwrap_err().to_string();
+            assert!(message.contains(when), "{message}");
         }
     }
 }
