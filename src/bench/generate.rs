@@ -1,9 +1,9 @@
 //! The generator alone, in evaluation mode: latents → images.
 
-use super::harness::{Clock, Spread};
+use super::harness::Clock;
 use super::machine::Machine;
-use super::report::{Report, Subject, milliseconds, percent, table};
-use super::roofline::{generator_flop, gflops};
+use super::report::{Report, Subject};
+use super::roofline::{Throughput, generator_flop};
 use super::{Setup, worse, wrong};
 use crate::backend::block::Mode;
 use crate::backend::cpu::Convolutions;
@@ -26,14 +26,8 @@ const SETTLING: (usize, usize) = (20, 4);
 /// What a batch of images took, from latents to images in the host's memory.
 #[derive(Debug, Serialize)]
 pub struct Generate {
-    pub batch_seconds: Spread,
-    pub images_per_second: f64,
-    /// GFLOP of a batch by [`generator_flop`].
-    pub gflop: f64,
-    /// Direct-equivalent GFLOP/s.
-    pub gflops: f64,
-    /// Of the peak; above 1 where an algorithm saves multiplications.
-    pub share_of_peak: f64,
+    #[serde(flatten)]
+    pub throughput: Throughput,
     /// Largest difference of a pixel from the one with direct convolutions.
     pub error: f64,
 }
@@ -99,22 +93,15 @@ pub fn run(setup: &Setup, command: String) -> Result<Report<Generate>> {
     let expected = batch.sampler.images(&direct, &mut batch.network, &batch.latents)?;
     let error = check(&batch.images()?, &expected)?;
     let mut clock = Clock::new(setup.backend()?, setup.runs);
-    let batch_seconds = clock.time(|| batch.images().map(drop))?;
+    let seconds = clock.time(|| batch.images().map(drop))?;
     let n = setup.hyper.batch_size;
     let flop = generator_flop(&setup.hyper.model, n)?;
-    let (gflops, peak) = (gflops(flop, batch_seconds), clock.peak());
+    let peak = clock.peak();
     Ok(Report {
         machine: Machine::now(batch.backend.describe(), command),
         subject: Subject::of(setup),
         peak_gflops: peak,
-        results: Generate {
-            batch_seconds,
-            images_per_second: n as f64 / batch_seconds.median,
-            gflop: flop as f64 / 1e9,
-            gflops,
-            share_of_peak: gflops / peak.median,
-            error,
-        },
+        results: Generate { throughput: Throughput::new(n, flop, seconds, peak), error },
     })
 }
 
@@ -136,19 +123,7 @@ fn check(images: &[f32], expected: &[f32]) -> Result<f64> {
 
 impl fmt::Display for Generate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [median, range] = milliseconds(self.batch_seconds);
-        let header =
-            ["ms a batch", "min to max", "runs", "images/s", "GFLOP", "GFLOP/s", "of peak"];
-        let row = vec![
-            median,
-            range,
-            self.batch_seconds.runs.to_string(),
-            format!("{:.1}", self.images_per_second),
-            format!("{:.2}", self.gflop),
-            format!("{:.1}", self.gflops),
-            percent(self.share_of_peak),
-        ];
-        writeln!(f, "{}\n", table(0, &header, &[row]))?;
+        writeln!(f, "{}\n", self.throughput)?;
         write!(
             f,
             "Checked first: pixels lie in [-1, 1] and differ from those with direct convolutions by {:.1e} at most.",

@@ -2,10 +2,13 @@
 //! position, those on padding included, two operations per multiply-accumulate.
 
 use super::harness::Spread;
+use super::report::{milliseconds, percent, table};
 use crate::backend::block::Block;
 use crate::error::Result;
 use crate::model::{ModelConfig, discriminator, generator};
 use crate::shape::ConvGeometry;
+use serde::Serialize;
+use std::fmt;
 
 /// Floating-point operations of one pass through a convolution; all three passes cost the same.
 pub fn pass_flop(g: ConvGeometry) -> u64 {
@@ -48,6 +51,52 @@ pub fn gflops(flop: u64, seconds: Spread) -> f64 {
     flop as f64 / seconds.median / 1e9
 }
 
+/// How fast batches are worked through.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Throughput {
+    /// Of a batch.
+    pub seconds: Spread,
+    pub images_per_second: f64,
+    /// GFLOP of a batch by the direct count.
+    pub gflop: f64,
+    /// Direct-equivalent GFLOP/s.
+    pub gflops: f64,
+    /// Of the peak; above 1 where an algorithm saves multiplications.
+    pub share_of_peak: f64,
+}
+
+impl Throughput {
+    /// Of batches of `images` images and `flop` operations; `peak` in GFLOP/s.
+    pub fn new(images: usize, flop: u64, seconds: Spread, peak: Spread) -> Self {
+        let gflops = gflops(flop, seconds);
+        Self {
+            seconds,
+            images_per_second: images as f64 / seconds.median,
+            gflop: flop as f64 / 1e9,
+            gflops,
+            share_of_peak: gflops / peak.median,
+        }
+    }
+}
+
+impl fmt::Display for Throughput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let header =
+            ["ms a batch", "min to max", "runs", "images/s", "GFLOP", "GFLOP/s", "of peak"];
+        let [median, range] = milliseconds(self.seconds);
+        let row = vec![
+            median,
+            range,
+            self.seconds.runs.to_string(),
+            format!("{:.1}", self.images_per_second),
+            format!("{:.2}", self.gflop),
+            format!("{:.1}", self.gflops),
+            percent(self.share_of_peak),
+        ];
+        f.write_str(&table(0, &header, &[row]))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,5 +135,10 @@ mod tests {
     fn a_rate_is_taken_at_the_median() {
         let seconds = Spread { median: 0.5, min: 0.1, max: 2.0, runs: 3 };
         assert_eq!(gflops(3_000_000_000, seconds), 6.0);
+        let peak = Spread { median: 12.0, min: 11.0, max: 13.0, runs: 2 };
+        let throughput = Throughput::new(8, 3_000_000_000, seconds, peak);
+        assert_eq!((throughput.images_per_second, throughput.share_of_peak), (16.0, 0.5));
+        let said = throughput.to_string();
+        assert!(said.contains("| 500.000 | 100.000 to 2000.000 |"), "{said}");
     }
 }

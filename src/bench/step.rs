@@ -1,9 +1,9 @@
 //! One whole training step.
 
-use super::harness::{Clock, Spread};
+use super::harness::Clock;
 use super::machine::Machine;
-use super::report::{Report, Subject, milliseconds, percent, table};
-use super::roofline::{gflops, step_flop};
+use super::report::{Report, Subject};
+use super::roofline::{Throughput, step_flop};
 use super::{Setup, worse, wrong};
 use crate::backend::cpu::Convolutions;
 use crate::backend::{Backend, Cpu};
@@ -25,14 +25,8 @@ const AFTER_UPDATE: f64 = 1e-2;
 /// What a step took.
 #[derive(Debug, Serialize)]
 pub struct Step {
-    pub step_seconds: Spread,
-    pub images_per_second: f64,
-    /// GFLOP of a step by [`step_flop`].
-    pub gflop: f64,
-    /// Direct-equivalent GFLOP/s.
-    pub gflops: f64,
-    /// Of the peak; above 1 where an algorithm saves multiplications.
-    pub share_of_peak: f64,
+    #[serde(flatten)]
+    pub throughput: Throughput,
     /// `null` where direct convolutions were measured, as these are what others are held to.
     pub errors: Option<Errors>,
 }
@@ -77,21 +71,15 @@ pub fn run(setup: &Setup, command: String) -> Result<Report<Step>> {
     let (mut gan, losses) = first_step(on_noise(setup.backend()?, setup.hyper)?)?;
     let errors = expected.map(|expected| Errors::check(losses, expected)).transpose()?;
     let mut clock = Clock::new(setup.backend()?, setup.runs);
-    let step_seconds = clock.time(|| gan.step())?;
-    let flop = step_flop(&setup.hyper.model, setup.hyper.batch_size)?;
-    let (gflops, peak) = (gflops(flop, step_seconds), clock.peak());
+    let seconds = clock.time(|| gan.step())?;
+    let n = setup.hyper.batch_size;
+    let flop = step_flop(&setup.hyper.model, n)?;
+    let peak = clock.peak();
     Ok(Report {
         machine: Machine::now(gan.backend.describe(), command),
         subject: Subject::of(setup),
         peak_gflops: peak,
-        results: Step {
-            step_seconds,
-            images_per_second: setup.hyper.batch_size as f64 / step_seconds.median,
-            gflop: flop as f64 / 1e9,
-            gflops,
-            share_of_peak: gflops / peak.median,
-            errors,
-        },
+        results: Step { throughput: Throughput::new(n, flop, seconds, peak), errors },
     })
 }
 
@@ -103,8 +91,8 @@ fn first_step(mut gan: Gan<Cpu>) -> Result<(Gan<Cpu>, Losses)> {
 
 impl Errors {
     fn check(losses: Losses, expected: Losses) -> Result<Self> {
-        let before = |l: Losses| vec![l.d_real, l.d_x, l.d_fake, l.d_g_z1];
-        let after = |l: Losses| vec![l.g, l.d_g_z2];
+        let before = |l: Losses| [l.d_real, l.d_x, l.d_fake, l.d_g_z1];
+        let after = |l: Losses| [l.g, l.d_g_z2];
         let errors = Self {
             before_update: largest_difference(&before(losses), &before(expected)),
             after_update: largest_difference(&after(losses), &after(expected)),
@@ -132,18 +120,7 @@ fn largest_difference(values: &[f32], expected: &[f32]) -> f64 {
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [median, range] = milliseconds(self.step_seconds);
-        let header = ["ms a step", "min to max", "runs", "images/s", "GFLOP", "GFLOP/s", "of peak"];
-        let row = vec![
-            median,
-            range,
-            self.step_seconds.runs.to_string(),
-            format!("{:.1}", self.images_per_second),
-            format!("{:.2}", self.gflop),
-            format!("{:.1}", self.gflops),
-            percent(self.share_of_peak),
-        ];
-        writeln!(f, "{}\n", table(0, &header, &[row]))?;
+        writeln!(f, "{}\n", self.throughput)?;
         match self.errors {
             Some(Errors { before_update, after_update }) => write!(
                 f,
