@@ -139,6 +139,6 @@ mod tests {
         let throughput = Throughput::new(8, 3_000_000_000, seconds, peak);
         assert_eq!((throughput.images_per_second, throughput.share_of_peak), (16.0, 0.5));
         let said = throughput.to_string();
-        assert!(said.contains("| 500.000 | 100.000 to 2000.000 |"), "{said}");
+        assert!(said.contains(" 500.000 | 100.000 to 2000.000 |"), "{said}");
     }
 }

@@ -146,7 +146,7 @@ mod tests {
         for (wrong, when) in [
             (Losses { d_real: 1.0 + 1.0 / 1024.0, ..losses }, "before"),
             (Losses { d_real: f32::NAN, ..losses }, "before"),
-            (Losses { d_g_z2: 0.126, ..losses }, "after"),
+            (Losses { d_g_z2: 0.128, ..losses }, "after"),
             (Losses { g: f32::NAN, ..losses }, "after"),
         ] {
             let message = Errors::check(wrong, losses).unwrap_err().to_string();
