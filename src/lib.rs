@@ -11,7 +11,7 @@
 //! | [`train`] | one GAN step, the loop around it, logs |
 //! | [`checkpoint`] | everything that resuming needs, in PyTorch's names |
 //! | [`sample`] | latents → prints: grids, files, interpolation |
-//! | [`bench`] | how fast the `cpu` backend is, checked and beside the machine's peak |
+//! | [`mod@bench`] | how fast the `cpu` backend is, checked and beside the machine's peak |
 //!
 //! Beside the path: [`config`] (flags and TOML → a validated run), [`shape`] (the only size
 //! arithmetic), [`rng`] (counter-based random numbers, the same on every backend), [`error`], [`fsx`]
