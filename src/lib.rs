@@ -11,12 +11,14 @@
 //! | [`train`] | one GAN step, the loop around it, logs |
 //! | [`checkpoint`] | everything that resuming needs, in PyTorch's names |
 //! | [`sample`] | latents → prints: grids, files, interpolation |
+//! | [`mod@bench`] | how fast the `cpu` backend is, checked and beside the machine's peak |
 //!
 //! Beside the path: [`config`] (flags and TOML → a validated run), [`shape`] (the only size
 //! arithmetic), [`rng`] (counter-based random numbers, the same on every backend), [`error`], [`fsx`]
 //! (files that a crash cannot halve).
 
 pub mod backend;
+pub mod bench;
 pub mod checkpoint;
 pub mod config;
 pub mod data;

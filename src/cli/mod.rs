@@ -1,6 +1,7 @@
 //! The commands, one file each, and what they share: the parser, the exit code, the choice of the
 //! device.
 
+mod bench;
 mod device;
 mod doctor;
 mod generate;
@@ -14,6 +15,7 @@ use clap::{Parser, Subcommand};
 use dermaglyph::Error;
 use std::io;
 use std::process::ExitCode;
+use std::time::Instant;
 
 /// Trains a GAN on fingerprints and generates synthetic ones.
 #[derive(Parser)]
@@ -29,6 +31,7 @@ enum Command {
     Generate(generate::Args),
     Synth(synth::Args),
     Profile(Box<profile::Args>),
+    Bench(bench::Args),
     Doctor(doctor::Args),
 }
 
@@ -39,6 +42,7 @@ Examples:
   dermaglyph generate --from runs/quick-001 --seeds 0-63 --grid 8x8 --out prints.png
   dermaglyph synth --count 1000 --out prints           prints from a formula, with labels
   dermaglyph profile --device software --preset tiny   what a training step is made of
+  dermaglyph bench step                                how fast the cpu backend is
   dermaglyph doctor                                    what this machine can compute on
 
 Exit codes:
@@ -54,6 +58,7 @@ Exit codes:
 
 /// Parses the command line, runs the command and reports its failure as one line and a code.
 pub fn main() -> ExitCode {
+    let started = Instant::now();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => {
@@ -67,6 +72,7 @@ pub fn main() -> ExitCode {
         Command::Generate(args) => generate::run(args),
         Command::Synth(args) => synth::run(args),
         Command::Profile(args) => profile::run(*args),
+        Command::Bench(args) => bench::run(args, started),
         Command::Doctor(args) => doctor::run(args),
     };
     match result {

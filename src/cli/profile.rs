@@ -5,8 +5,8 @@
 
 use super::{device, output};
 use dermaglyph::backend::{Backend, Cpu, Cuda, Reference, cuda};
+use dermaglyph::bench::step::on_noise;
 use dermaglyph::config::{Device, RawConfig, RunConfig};
-use dermaglyph::rng::{Sequence, Stream};
 use dermaglyph::train::{Gan, Hyper};
 use dermaglyph::{Error, Result};
 use serde::Serialize;
@@ -102,12 +102,7 @@ fn rung(args: &Args, cuda: Cuda) -> Cuda {
 /// A network on random images that has made one step: kernels are loaded, working memory is there.
 fn warm<B: Backend>(backend: B, config: &RunConfig) -> Result<Gan<B>> {
     let check_every_pass = !backend.is_asynchronous();
-    let mut gan = Gan::new(backend, Hyper { check_every_pass, ..config.hyper() })?;
-    let mut numbers = Sequence::new(config.seed, Stream::Init, u32::MAX, 0);
-    let count =
-        (config.batch_size * config.channels * config.image_size * config.image_size) as usize;
-    let reals: Vec<f32> = (0..count).map(|_| numbers.range(-1.0, 1.0) as f32).collect();
-    gan.upload_reals(&reals)?;
+    let mut gan = on_noise(backend, Hyper { check_every_pass, ..config.hyper() })?;
     gan.step()?;
     gan.backend.synchronize()?;
     Ok(gan)

@@ -1,6 +1,7 @@
 //! The program as users meet it: the built binary, its files, its exit codes.
 
 mod bad_input;
+mod bench;
 mod common;
 mod determinism;
 mod devices;

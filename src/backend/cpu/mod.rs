@@ -30,6 +30,7 @@ mod loss;
 mod memory;
 mod moments;
 mod panels;
+mod peak;
 mod product;
 mod shared;
 mod simd;
