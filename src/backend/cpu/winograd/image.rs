@@ -5,7 +5,7 @@
 //! for the large side), so a tile's transform is a few dozen additions of whole lines.
 
 use super::super::shared::Shared;
-use super::super::simd::{LANES, Simd, line, line_mut};
+use super::super::simd::{LANES, Simd, line};
 use super::layer::{Block, Layer, PARITIES};
 use super::tile::{Tile, both};
 use std::ops::Range;
@@ -18,17 +18,22 @@ fn in_image(u: usize, parity: usize) -> usize {
 }
 
 /// Stores `values[a][b]` at `at` of the points.
+///
+/// # Safety
+/// No other task touches these lines.
 #[inline(always)]
-fn store_points<S: Simd, const M: usize>(
+unsafe fn store_points<S: Simd, const M: usize>(
     s: S,
     shape: Block,
-    block: &mut [f32],
+    block: &Shared<'_>,
     at: usize,
     values: [[S::V; M]; M],
 ) {
     for a in 0..M {
         for b in 0..M {
-            s.store(line_mut(block, (a * M + b) * shape.point() + at), values[a][b]);
+            // SAFETY: the caller's promise.
+            let line = unsafe { block.line((a * M + b) * shape.point() + at) };
+            s.store(line, values[a][b]);
         }
     }
 }
@@ -90,13 +95,18 @@ impl Source<'_> {
     }
 }
 
-/// `V = Bᵀ P B` of the panels `panels` of x, four parities each.
+/// `V = Bᵀ P B` of the panels `panels` of x, four parities each, in the rows of the block whose first is at
+/// `first`.
+///
+/// # Safety
+/// No other task touches these rows.
 #[inline(always)]
-pub fn input<S: Simd, F: Tile<N, M>, const N: usize, const M: usize>(
+pub unsafe fn input<S: Simd, F: Tile<N, M>, const N: usize, const M: usize>(
     s: S,
     layer: &Layer,
     shape: Block,
-    v: &mut [f32],
+    v: &Shared<'_>,
+    first: usize,
     x: Source<'_>,
     images: Range<usize>,
     panels: Range<usize>,
@@ -123,19 +133,25 @@ pub fn input<S: Simd, F: Tile<N, M>, const N: usize, const M: usize>(
                 }
                 let values = both!(s, patch, F::input, M => M);
                 let index = PARITIES * (panel - panels.start) + parity;
-                store_points(s, shape, v, index * shape.panel() + row * LANES, values);
+                let at = first + index * shape.panel() + row * LANES;
+                // SAFETY: the caller's promise.
+                unsafe { store_points(s, shape, v, at, values) }
             }
         }
     }
 }
 
-/// `Z = A dy Aᵀ` of the panels `panels` of dy.
+/// `Z = A dy Aᵀ` of the panels `panels` of dy, in the rows of the block whose first is at `first`.
+///
+/// # Safety
+/// No other task touches these rows.
 #[inline(always)]
-pub fn gradient<S: Simd, F: Tile<N, M>, const N: usize, const M: usize>(
+pub unsafe fn gradient<S: Simd, F: Tile<N, M>, const N: usize, const M: usize>(
     s: S,
     layer: &Layer,
     shape: Block,
-    z: &mut [f32],
+    z: &Shared<'_>,
+    first: usize,
     dy: Source<'_>,
     images: Range<usize>,
     panels: Range<usize>,
@@ -152,8 +168,9 @@ pub fn gradient<S: Simd, F: Tile<N, M>, const N: usize, const M: usize>(
                 }
             }
             let values = both!(s, patch, F::output_transposed, N => M);
-            let at = (panel - panels.start) * shape.panel() + row * LANES;
-            store_points(s, shape, z, at, values);
+            let at = first + (panel - panels.start) * shape.panel() + row * LANES;
+            // SAFETY: the caller's promise.
+            unsafe { store_points(s, shape, z, at, values) }
         }
     }
 }

@@ -174,7 +174,9 @@ impl Layer {
     /// The chunks of each super-block, whose transforms of `chunk_len` numbers a chunk exist at once. It
     /// depends on the layer alone, as a weight gradient is summed super-block by super-block.
     pub fn super_blocks(&self, chunk_len: usize) -> impl Iterator<Item = Range<usize>> + use<> {
-        let (chunks, step) = (self.chunks(), (SUPER_BLOCK / chunk_len).max(1));
+        let chunks = self.chunks();
+        let count = chunks.div_ceil((SUPER_BLOCK / chunk_len).max(1));
+        let step = chunks.div_ceil(count);
         (0..chunks).step_by(step).map(move |first| first..chunks.min(first + step))
     }
 }

@@ -147,10 +147,12 @@ impl<'a, F: Tile<N, M>, const N: usize, const M: usize> Pass<'a, F, N, M> {
     }
 
     fn weights(&self, dw: &Shared<'_>, v: &[f32], z: &[f32], chunks: &Range<usize>) {
-        let parts = self.z.panels.div_ceil(TASK_PANELS);
+        let wide = self.v.groups * self.z.panels.div_ceil(TASK_PANELS) >= self.enough_tasks();
+        let width = if wide { TASK_PANELS } else { TASK_PANELS / 2 };
+        let parts = self.z.panels.div_ceil(width);
         each(self.v.groups * parts).for_each(|task| {
             let (group, part) = (task / parts, task % parts);
-            let y_panels = part * TASK_PANELS..self.z.panels.min((part + 1) * TASK_PANELS);
+            let y_panels = part * width..self.z.panels.min((part + 1) * width);
             let chunks = chunks.clone();
             let rows = self.v.group(group).len() * LANES;
             self.engine.with_scratch(self.block(y_panels.len(), rows).len(), |scratch| {
@@ -161,15 +163,14 @@ impl<'a, F: Tile<N, M>, const N: usize, const M: usize> Pass<'a, F, N, M> {
         });
     }
 
-    /// Tasks of some chunks and one of `parts` parts of the channels: as many chunks as leave every thread
-    /// two tasks, since each task transforms its part of the filter. This changes no bit.
+    /// Tasks of some chunks and one of `parts` parts of the channels: as many chunks as leave tasks
+    /// enough, since each task transforms its part of the filter. This changes no bit.
     fn tasks(
         &self,
         chunks: &Range<usize>,
         parts: usize,
     ) -> impl ParallelIterator<Item = (Range<usize>, usize)> + use<F, N, M> {
-        let threads = self.engine.pool.current_num_threads();
-        let cuts = (2 * threads).div_ceil(parts).min(chunks.len());
+        let cuts = self.enough_tasks().div_ceil(parts).min(chunks.len());
         let (Range { start, end }, step) = (chunks.clone(), chunks.len().div_ceil(cuts));
         each(chunks.len().div_ceil(step) * parts).map(move |task| {
             let first = start + task / parts * step;
@@ -177,13 +178,34 @@ impl<'a, F: Tile<N, M>, const N: usize, const M: usize> Pass<'a, F, N, M> {
         })
     }
 
+    /// V or Z of some chunks, in tasks of some images of one chunk and group.
     fn transform(&self, side: Side, blocks: &mut [f32], image: Source<'_>, chunks: &Range<usize>) {
         let sizes = if side == Side::X { self.v } else { self.z };
-        blocks.par_chunks_mut(sizes.block.len()).enumerate().for_each(|(index, block)| {
+        let count = chunks.len() * sizes.groups;
+        let blocks = &Shared::new(blocks);
+        let cuts = self.enough_tasks().div_ceil(count).min(self.layer.chunk(chunks.start).len());
+        each(count * cuts).for_each(|task| {
+            let (index, cut) = (task / cuts, task % cuts);
             let images = self.layer.chunk(chunks.start + index / sizes.groups);
+            let step = images.len().div_ceil(cuts);
+            let first = images.end.min(images.start + cut * step);
             let panels = sizes.group(index % sizes.groups);
-            self.engine.isa.run(Transform { pass: self, side, block, image, images, panels });
+            self.engine.isa.run(Transform {
+                pass: self,
+                side,
+                blocks,
+                at: index * sizes.block.len(),
+                row: (first - images.start) * self.layer.tiles_per_image(),
+                image,
+                images: first..images.end.min(first + step),
+                panels,
+            });
         });
+    }
+
+    /// How many tasks keep every thread busy to the end, though they take different times.
+    fn enough_tasks(&self) -> usize {
+        4 * self.engine.pool.current_num_threads()
     }
 
     /// What a matrix of `panels` × `rows` for each point takes.

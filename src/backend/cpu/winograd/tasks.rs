@@ -17,11 +17,14 @@ pub enum Side {
     Y,
 }
 
-/// V or Z of one chunk and group.
+/// V or Z of some images of one chunk and group.
 pub struct Transform<'a, F, const N: usize, const M: usize> {
     pub pass: &'a Pass<'a, F, N, M>,
     pub side: Side,
-    pub block: &'a mut [f32],
+    pub blocks: &'a Shared<'a>,
+    /// Where the block begins, and its row where the images' tiles begin.
+    pub at: usize,
+    pub row: usize,
     pub image: Source<'a>,
     pub images: Range<usize>,
     pub panels: Range<usize>,
@@ -32,15 +35,22 @@ impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for Transform<'_, F, 
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { pass, side, block, image, images, panels } = self;
-        let layer = &pass.layer;
-        match side {
-            Side::X => {
-                let panels = panels.start / PARITIES..panels.end / PARITIES;
-                image::input::<S, F, N, M>(s, layer, pass.v.block, block, image, images, panels);
-            }
-            Side::Y => {
-                image::gradient::<S, F, N, M>(s, layer, pass.z.block, block, image, images, panels);
+        let Self { pass, side, blocks, at, row, image, images, panels } = self;
+        let (layer, at) = (&pass.layer, at + row * LANES);
+        // SAFETY: a task has these images' rows of the block to itself.
+        unsafe {
+            match side {
+                Side::X => {
+                    let (shape, parities) = (pass.v.block, PARITIES);
+                    let panels = panels.start / parities..panels.end / parities;
+                    image::input::<S, F, N, M>(s, layer, shape, blocks, at, image, images, panels);
+                }
+                Side::Y => {
+                    let shape = pass.z.block;
+                    image::gradient::<S, F, N, M>(
+                        s, layer, shape, blocks, at, image, images, panels,
+                    );
+                }
             }
         }
     }
