@@ -4,12 +4,14 @@
 //! Each pass cuts its output into tiles, and a tile's sums run in one order, so the bits do not depend on
 //! how many threads share the tiles, nor a row's on the rest of the batch.
 
+use super::activation;
 use super::columns::Columns;
 use super::engine::Engine;
 use super::panels::{self, Row};
 use super::product::Product;
 use super::shared::Shared;
 use super::simd::{Isa, Kernel, LANES, Simd};
+use crate::backend::ops::Activation;
 use crate::error::Result;
 use crate::shape::ConvGeometry;
 use rayon::prelude::*;
@@ -107,10 +109,11 @@ fn multiply(
     isa.run(Multiply { rows, depth, panels, add, transposed: false, c, a, b, b_rows });
 }
 
-/// `Y = X·W`, tile by tile; the depth of the product is cut into groups of taps.
+/// `Y = f(X·W)`, tile by tile; the depth of the product is cut into groups of taps.
 pub fn forward(
     engine: &Engine,
     g: ConvGeometry,
+    f: Activation,
     y: &mut [f32],
     x: &[f32],
     w: &[f32],
@@ -134,6 +137,11 @@ pub fn forward(
                     let filter = &filter[(cols.start * depth) + first * LANES..];
                     multiply(engine.isa, size, first > 0, product, block, (filter, depth));
                 }
+                activation::apply(
+                    engine.isa,
+                    f,
+                    &mut product[..panels::len(rows.len(), cols.len())],
+                );
                 for (index, row) in rows.clone().enumerate() {
                     // SAFETY: a tile has these rows and columns of y to itself.
                     let y = unsafe { y.slice(row * channels + cols.start, cols.len()) };
@@ -161,17 +169,40 @@ fn pack_transposed_filter(filter: &mut [f32], w: &[f32], width: usize, channels:
     });
 }
 
-/// `dX = dY·Wᵀ`, then every pixel sums the entries of dX that are copies of it.
+/// The gradient of a convolution's output, behind an activation or not.
+#[derive(Clone, Copy)]
+pub struct Gradient<'a> {
+    pub dy: &'a [f32],
+    /// The activation, and its output.
+    pub activation: (Activation, &'a [f32]),
+}
+
+impl<'a> Gradient<'a> {
+    /// `dy` as it is.
+    pub fn plain(dy: &'a [f32]) -> Self {
+        Self { dy, activation: (Activation::Identity, dy) }
+    }
+
+    /// Rows of `cols` numbers in panels.
+    fn pack(&self, isa: Isa, panels: &mut [f32], rows: Range<usize>, cols: usize) {
+        let (from, (f, y)) = (rows.start * cols, self.activation);
+        let size = (rows.len(), cols);
+        panels::pack_gradient(isa, panels, size, &self.dy[from..], (f, &y[from..]));
+    }
+}
+
+/// `dX = f(dY·Wᵀ)`, where every pixel sums the entries of the product that are copies of it.
 pub fn backward_data(
     engine: &Engine,
     g: ConvGeometry,
+    f: Activation,
     dx: &mut [f32],
-    dy: &[f32],
+    dy: Gradient<'_>,
     w: &[f32],
 ) -> Result<()> {
     let columns = Columns::new(g);
     let (width, channels) = (columns.width(), columns.y_channels);
-    let pass = DataGradient { engine, columns: &columns, dy };
+    let pass = DataGradient { engine, columns: &columns, f, dy };
     let dx = Shared::new(dx);
     engine.with_shared(panels::len(channels, width), |filter| {
         pack_transposed_filter(filter, w, width, channels);
@@ -182,13 +213,14 @@ pub fn backward_data(
 struct DataGradient<'a> {
     engine: &'a Engine,
     columns: &'a Columns,
-    dy: &'a [f32],
+    f: Activation,
+    dy: Gradient<'a>,
 }
 
 impl DataGradient<'_> {
     /// Tiles are whole images: what a position sends back stays in its image.
     fn scattered(&self, dx: &Shared<'_>, filter: &[f32]) -> Result<()> {
-        let Self { engine, columns, dy } = *self;
+        let Self { engine, columns, f, dy } = *self;
         let (images, channels) = (columns.geometry.x.n as usize, columns.x_channels);
         let depth = columns.y_channels;
         let per_tile = ROWS.div_ceil(columns.y_area).min(images);
@@ -199,14 +231,15 @@ impl DataGradient<'_> {
         engine.reserve_scratch(scratch_len)?;
         tiles((per_tile, 1), (images, 1)).for_each(|(images, _)| {
             let pixels = images.start * columns.x_area..images.end * columns.x_area;
-            // SAFETY: a tile has these images of dx to itself.
-            unsafe { dx.slice(pixels.start * channels, pixels.len() * channels) }.fill(0.0);
+            // SAFETY: a tile has these images of dx to itself, here and at its end.
+            let of_tile = || unsafe { dx.slice(pixels.start * channels, pixels.len() * channels) };
+            of_tile().fill(0.0);
             let last = images.end * columns.y_area;
             for start in (images.start * columns.y_area..last).step_by(step) {
                 let rows = start..last.min(start + step);
                 engine.with_scratch(scratch_len, |scratch| {
                     let (lines, product) = scratch.split_at_mut(dy_len);
-                    panels::pack(lines, rows.len(), depth, &dy[rows.start * depth..], depth);
+                    dy.pack(engine.isa, lines, rows.clone(), depth);
                     for taps in columns.tap_groups(BACKWARD_WIDTH) {
                         let (first, width) = (taps.start * channels, taps.len() * channels);
                         // Products of whole panels: of the first and the last, other taps' columns too.
@@ -222,13 +255,14 @@ impl DataGradient<'_> {
                     }
                 });
             }
+            activation::apply(engine.isa, f, of_tile());
         });
         Ok(())
     }
 
     /// Where X is the image itself, dX is the gradient as it lies.
     fn plain(&self, dx: &Shared<'_>, filter: &[f32]) -> Result<()> {
-        let Self { engine, columns, dy } = *self;
+        let Self { engine, columns, f, dy } = *self;
         let (rows, width, depth) = (columns.rows(), columns.width(), columns.y_channels);
         let widest = width.next_multiple_of(LANES).min(512);
         let size = tile((ROWS.min(rows), 64), (widest, 128), (rows, width));
@@ -238,10 +272,15 @@ impl DataGradient<'_> {
         tiles(size, (rows, width)).for_each(|(rows, cols)| {
             engine.with_scratch(scratch_len, |scratch| {
                 let (lines, product) = scratch.split_at_mut(dy_len);
-                panels::pack(lines, rows.len(), depth, &dy[rows.start * depth..], depth);
+                dy.pack(engine.isa, lines, rows.clone(), depth);
                 let size = (rows.len(), depth, cols.len());
                 let filter = (&filter[cols.start * depth..], depth);
                 multiply(engine.isa, size, false, product, lines, filter);
+                activation::apply(
+                    engine.isa,
+                    f,
+                    &mut product[..panels::len(rows.len(), cols.len())],
+                );
                 for (index, row) in rows.clone().enumerate() {
                     // SAFETY: a tile has these rows and columns of dx to itself.
                     let dx = unsafe { dx.slice(row * width + cols.start, cols.len()) };
@@ -260,7 +299,7 @@ pub fn backward_weights(
     g: ConvGeometry,
     dw: &mut [f32],
     x: &[f32],
-    dy: &[f32],
+    dy: Gradient<'_>,
 ) -> Result<()> {
     let columns = Columns::new(g);
     let (rows, channels) = (columns.rows(), columns.y_channels);
@@ -304,7 +343,7 @@ fn accumulate_weights(
     columns: &Columns,
     part: &mut [f32],
     x: &[f32],
-    dy: &[f32],
+    dy: Gradient<'_>,
     positions: Range<usize>,
     taps: Range<usize>,
     [x_len, dy_len, product_len]: [usize; 3],
@@ -317,7 +356,7 @@ fn accumulate_weights(
         for start in positions.clone().step_by(DEPTH) {
             let rows = start..positions.end.min(start + DEPTH);
             let depth = rows.len();
-            panels::pack(lines, depth, channels, &dy[start * channels..], channels);
+            dy.pack(engine.isa, lines, rows.clone(), channels);
             columns.gather(block, x, rows, taps.clone());
             engine.isa.run(Multiply {
                 rows: width,

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | forward | statistics are taken of the convolution's output while it is in cache; one pass normalises and activates |
 //! | backward | one pass multiplies by the activation's derivative and sums; batch norm's gradient is computed where the convolution reads it |
+//! | no batch norm | a direct convolution activates what it writes, and multiplies by the derivative what it reads |
 //! | backward | the transform of the gradient serves the weight gradient and the data gradient |
 
 use super::batch_norm::{self, Moments, Projections, Terms};
+use super::conv::Gradient;
 use super::winograd::{self, Call, NormGradient, Source};
-use super::{Algorithm, Buffer, Cpu, add_norm_gradients};
-use crate::backend::NormSaved;
+use super::{Algorithm, Buffer, Cpu, add_norm_gradients, conv};
+use crate::backend::{Backend, NormSaved};
 use crate::backend::block::{
     self, Block, BlockActs, BlockGrads, BlockParams, Direction, Mode, NormActs, NormParams,
     NormStats,
@@ -35,7 +37,12 @@ impl Cpu {
         let (Some(norm), Some(running), Some(NormParams { gamma, beta })) =
             (&mut acts.norm, &mut *stats, &params.norm)
         else {
-            return block::forward(self, block, mode, acts, stats, params, x);
+            return match (&acts.norm, &stats, &params.norm) {
+                (None, None, None) => {
+                    self.convolve_and_activate(block, &mut acts.y, x, &params.weight)
+                }
+                _ => block::forward(self, block, mode, acts, stats, params, x),
+            };
         };
         let NormActs { conv, saved } = norm;
         let (p, y, w) = (block.batch_norm(), &mut acts.y, &params.weight);
@@ -53,6 +60,56 @@ impl Cpu {
                 let moments = Moments::kept(&running.mean.data, &running.var.data);
                 self.normalise(p, block.activation, &moments, y, conv, gamma, beta);
             }
+        }
+        Ok(())
+    }
+
+    /// A block without batch norm: a direct convolution activates what it writes.
+    fn convolve_and_activate(
+        &self,
+        block: &Block,
+        y: &mut Buffer,
+        x: &Buffer,
+        w: &Buffer,
+    ) -> Result<()> {
+        let (g, f) = (block.geometry, block.activation);
+        if self.algorithm(g) != Algorithm::Direct {
+            block::convolve(self, block, y, x, w)?;
+            return self.activation_forward(f, y);
+        }
+        let (engine, transposed) = (&self.engine, block.direction == Direction::ConvTranspose);
+        let ends = if transposed { [("y", &*y), ("x", x)] } else { [("x", x), ("y", &*y)] };
+        expect_conv("block_forward", g, [ends[0], ends[1], ("w", w)])?;
+        let (y, x, w) = (&mut y.data[..], &x.data[..], &w.data[..]);
+        self.run(|| match block.direction {
+            Direction::Conv => conv::forward(engine, g, f, y, x, w),
+            Direction::ConvTranspose => conv::backward_data(engine, g, f, y, Gradient::plain(x), w),
+        })
+    }
+
+    /// The gradients of a direct convolution, which multiplies by the activation's derivative as it reads.
+    fn backward_behind_activation(
+        &self,
+        block: &Block,
+        dx: Option<&mut Buffer>,
+        dw: Option<&mut Buffer>,
+        x: &Buffer,
+        (dy, y): (&Buffer, &Buffer),
+        w: &Buffer,
+    ) -> Result<()> {
+        const OP: &str = "block_backward";
+        let (engine, g) = (&self.engine, block.geometry);
+        expect_conv(OP, g, [("x", x), ("dy", dy), ("w", w)])?;
+        expect(OP, "y", y, dy.shape)?;
+        let dy = Gradient { dy: &dy.data, activation: (block.activation, &y.data) };
+        if let Some(dw) = dw {
+            expect(OP, "dw", dw, g.filter())?;
+            self.run(|| conv::backward_weights(engine, g, &mut dw.data, &x.data, dy))?;
+        }
+        if let Some(dx) = dx {
+            expect(OP, "dx", dx, x.shape)?;
+            let f = Activation::Identity;
+            self.run(|| conv::backward_data(engine, g, f, &mut dx.data, dy, &w.data))?;
         }
         Ok(())
     }
@@ -110,7 +167,13 @@ impl Cpu {
         let (Some(NormActs { conv, saved }), Some(NormParams { gamma, .. })) =
             (&acts.norm, &params.norm)
         else {
-            return block::backward(self, block, dx, grads, dy, acts, params, x);
+            return match (&acts.norm, &params.norm, self.algorithm(block.geometry)) {
+                (None, None, Algorithm::Direct) if block.direction == Direction::Conv => {
+                    let dw = grads.map(|g| &mut g.weight);
+                    self.backward_behind_activation(block, dx, dw, x, (dy, &acts.y), &params.weight)
+                }
+                _ => block::backward(self, block, dx, grads, dy, acts, params, x),
+            };
         };
         let p = block.batch_norm();
         expect_norm(OP, p, [("conv", conv), ("dy", dy)], 2)?;

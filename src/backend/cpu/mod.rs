@@ -49,6 +49,7 @@ use crate::error::{Error, Result};
 use crate::shape::{ConvGeometry, TensorShape};
 use batch_norm::{Moments, Projections, Terms};
 pub use buffer::{Buffer, Bytes};
+use conv::Gradient;
 use engine::Engine;
 use memory::Storage;
 use rayon::prelude::*;
@@ -234,7 +235,9 @@ impl Backend for Cpu {
                 let (x, y_out) = (Some(x.data[..].into()), Some(&mut y.data[..]));
                 winograd::run(engine, g, n, Call { x, w: &w.data, y_out, ..Call::default() })
             }
-            Algorithm::Direct => conv::forward(engine, g, &mut y.data, &x.data, &w.data),
+            Algorithm::Direct => {
+                conv::forward(engine, g, Activation::Identity, &mut y.data, &x.data, &w.data)
+            }
         })
     }
 
@@ -253,7 +256,10 @@ impl Backend for Cpu {
                 let (y, x_out) = (Some(dy.data[..].into()), Some(&mut dx.data[..]));
                 winograd::run(engine, g, n, Call { y, w: &w.data, x_out, ..Call::default() })
             }
-            Algorithm::Direct => conv::backward_data(engine, g, &mut dx.data, &dy.data, &w.data),
+            Algorithm::Direct => {
+                let (f, dy) = (Activation::Identity, Gradient::plain(&dy.data));
+                conv::backward_data(engine, g, f, &mut dx.data, dy, &w.data)
+            }
         })
     }
 
@@ -273,7 +279,10 @@ impl Backend for Cpu {
                 let dw = Some(&mut dw.data[..]);
                 winograd::run(engine, g, n, Call { x, y, dw, ..Call::default() })
             }
-            Algorithm::Direct => conv::backward_weights(engine, g, &mut dw.data, &x.data, &dy.data),
+            Algorithm::Direct => {
+                let dy = Gradient::plain(&dy.data);
+                conv::backward_weights(engine, g, &mut dw.data, &x.data, dy)
+            }
         })
     }
 

@@ -1,6 +1,8 @@
 //! The way into the panels of [`product`](super::product) and back.
 
-use super::simd::{LANES, Line};
+use super::activation::{self, Pointwise, PointwiseKernel};
+use super::simd::{Isa, LANES, Line};
+use crate::backend::ops::Activation;
 use std::ops::Range;
 
 /// Numbers of a matrix of `rows × cols` in panels, the last one's unused columns included.
@@ -38,10 +40,10 @@ impl<'a> RowMut<'a> {
         for (at, count) in pieces(self.rows, self.row, col..col + numbers.len()) {
             let (here, rest) = numbers.split_at(count);
             let piece = &mut self.panels[at..at + count];
-            // A whole line is one or two vector stores, anything else a call.
+            // Whole lines, and quarters of one, are vector stores; anything else is a call.
             match (<&mut Line>::try_from(&mut *piece), <&Line>::try_from(here)) {
                 (Ok(line), Ok(numbers)) => *line = *numbers,
-                _ => piece.copy_from_slice(here),
+                _ => copy_in_quarters(piece, here),
             }
             numbers = rest;
         }
@@ -54,6 +56,14 @@ impl<'a> RowMut<'a> {
             self.panels[at..at + count].fill(0.0);
         }
     }
+}
+
+#[inline(always)]
+fn copy_in_quarters(to: &mut [f32], from: &[f32]) {
+    let (to, to_rest) = to.as_chunks_mut::<{ LANES / 4 }>();
+    let (from, from_rest) = from.as_chunks::<{ LANES / 4 }>();
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+    to_rest.iter_mut().zip(from_rest).for_each(|(to, from)| *to = *from);
 }
 
 /// One row of a matrix of `rows` rows in panels.
@@ -100,6 +110,47 @@ impl<'a> Row<'a> {
 pub fn pack(panels: &mut [f32], rows: usize, cols: usize, numbers: &[f32], stride: usize) {
     for row in 0..rows {
         RowMut::new(panels, rows, row).write(0, &numbers[row * stride..][..cols]);
+    }
+}
+
+/// [`pack`] for the gradient behind an activation: `dy·f′`, through the activation's output `y`, which lies
+/// as `dy` does.
+pub fn pack_gradient(
+    isa: Isa,
+    panels: &mut [f32],
+    (rows, cols): (usize, usize),
+    dy: &[f32],
+    (f, y): (Activation, &[f32]),
+) {
+    if f == Activation::Identity {
+        return pack(panels, rows, cols, dy, cols);
+    }
+    activation::dispatch(isa, f, PackGradient { panels, rows, cols, dy, y });
+}
+
+struct PackGradient<'a> {
+    panels: &'a mut [f32],
+    rows: usize,
+    cols: usize,
+    dy: &'a [f32],
+    y: &'a [f32],
+}
+
+impl PointwiseKernel for PackGradient<'_> {
+    #[inline(always)]
+    fn run<F: Pointwise>(self, f: F) {
+        let Self { panels, rows, cols, dy, y } = self;
+        for row in 0..rows {
+            let (dy, y) = (&dy[row * cols..][..cols], &y[row * cols..][..cols]);
+            for first in (0..cols).step_by(LANES) {
+                let count = LANES.min(cols - first);
+                let line = &mut panels[first * rows + row * LANES..][..count];
+                let (dy, y) = (&dy[first..first + count], &y[first..first + count]);
+                for lane in 0..count {
+                    line[lane] = f.backward(dy[lane], y[lane]);
+                }
+            }
+        }
     }
 }
 
