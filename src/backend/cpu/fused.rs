@@ -11,7 +11,6 @@ use super::batch_norm::{self, Moments, Projections, Terms};
 use super::conv::Gradient;
 use super::winograd::{self, Call, NormGradient, Source};
 use super::{Algorithm, Buffer, Cpu, add_norm_gradients, conv};
-use crate::backend::{Backend, NormSaved};
 use crate::backend::block::{
     self, Block, BlockActs, BlockGrads, BlockParams, Direction, Mode, NormActs, NormParams,
     NormStats,
@@ -20,6 +19,7 @@ use crate::backend::check::{
     expect, expect_channels, expect_conv, expect_norm, expect_norm_forward,
 };
 use crate::backend::ops::{Activation, BatchNorm};
+use crate::backend::{Backend, NormSaved};
 use crate::error::Result;
 use crate::shape::TensorShape;
 

@@ -5,13 +5,14 @@
 //! | file | what |
 //! |---|---|
 //! | `buffer.rs` | tensors, channels innermost |
-//! | `columns.rs` | convolution as a matrix product |
-//! | `conv.rs` | its three passes |
-//! | `product.rs`, `panels.rs` | the matrix product and its layout |
-//! | `winograd/` | convolution with fewer multiplications |
-//! | `simd/` | vectors of each instruction set |
-//! | `engine.rs`, `memory.rs`, `shared.rs` | threads and memory |
+//! | `simd/` | sixteen f32 at a time: AVX-512, AVX2, NEON or portable, chosen at run time |
+//! | `product.rs`, `panels.rs` | the matrix product and the layout of its matrices |
+//! | `winograd/` | the heavy convolutions, with fewer multiplications |
+//! | `columns.rs`, `conv.rs` | any convolution as a matrix product |
+//! | `fused.rs`, `moments.rs` | whole blocks in fewer passes over memory |
 //! | `batch_norm.rs`, `activation.rs`, `loss.rs`, `adam.rs`, `input.rs` | the other ops |
+//! | `engine.rs`, `memory.rs`, `shared.rs` | threads, and memory that they share |
+//! | `peak.rs` | what the machine could do at best |
 //!
 //! **The same bits for any number of threads.** Work is cut into pieces whose sizes depend on shapes
 //! alone, every sum has one order, and no two threads add to one number. In evaluation mode an image

@@ -16,6 +16,10 @@
 //! is one chain of multiply-adds in the order of the depth, whatever the tile: the bits depend neither on the
 //! instruction set nor on which rows are computed together.
 
+// Loops over indices unroll into registers; an iterator's closure would not be compiled for the instruction
+// set.
+#![allow(clippy::needless_range_loop)]
+
 use super::simd::{Kernel, LANES, Line, Simd};
 
 /// Sizes of a product, and the distance between two panels of each matrix, in numbers.

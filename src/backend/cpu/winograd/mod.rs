@@ -35,6 +35,10 @@
 //! | `passes.rs` | the three passes, cut into tasks |
 //! | `tasks.rs` | what a thread computes at a time |
 
+// Squares are walked by their indices, as in the formulas; and an iterator's closure would not be compiled
+// for the instruction set.
+#![allow(clippy::needless_range_loop)]
+
 mod filter;
 mod image;
 mod layer;
