@@ -1,7 +1,8 @@
 //! `dermaglyph profile`: what a training step is made of.
 //!
 //! On a card: the time of every kernel, by events around its launches. On the software device: what every
-//! kernel did, counted. On `cpu` and `reference`: the time of the whole step.
+//! kernel did, counted. On `cpu` and `reference`: the time of the whole step; on `cpu` the algorithm of every
+//! layer too (its passes' times are `dermaglyph bench ops`).
 
 use super::{device, output};
 use dermaglyph::backend::{Backend, Cpu, Cuda, Reference, cuda};
@@ -23,7 +24,7 @@ use std::time::{Duration, Instant};
 Examples:
   dermaglyph profile --device cuda --preset seed          milliseconds per kernel
   dermaglyph profile --device software --preset tiny      instructions, traffic, bank conflicts per kernel
-  dermaglyph profile --device cpu --preset quick --json   the whole step")]
+  dermaglyph profile --device cpu --preset seed           the whole step, and every layer's algorithm")]
 pub struct Args {
     /// Steps that are measured, after one that is not
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -50,6 +51,16 @@ struct Report {
     step_seconds: Option<f64>,
     images_per_second: Option<f64>,
     kernels: Vec<Row>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    convolutions: Vec<Layer>,
+}
+
+/// A convolution, and the algorithm of its three passes.
+#[derive(Serialize)]
+struct Layer {
+    layer: String,
+    geometry: String,
+    algorithm: String,
 }
 
 /// What all launches of a kernel in one step took or did.
@@ -87,7 +98,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Device::Cuda(index) => on_card(rung(&args, Cuda::open(index)?), &config, args.repeat)?,
         Device::Software => on_software(rung(&args, Cuda::software()?), &config)?,
         Device::Reference => whole(Reference, &config, args.repeat)?,
-        Device::Cpu | Device::Auto => whole(Cpu::new(threads)?, &config, args.repeat)?,
+        Device::Cpu | Device::Auto => on_cpu(Cpu::new(threads)?, &config, args.repeat)?,
     };
     if args.json {
         return Ok(output::print(serde_json::to_string(&report)?)?);
@@ -126,6 +137,22 @@ fn whole<B: Backend>(backend: B, config: &RunConfig, steps: u32) -> Result<Repor
     let mut gan = warm(backend, config)?;
     let seconds = step_seconds(&mut gan, steps)?;
     Ok(Report::new(gan.backend.describe(), config, Some(seconds), Vec::new()))
+}
+
+fn on_cpu(cpu: Cpu, config: &RunConfig, steps: u32) -> Result<Report> {
+    let mut gan = warm(cpu, config)?;
+    let seconds = step_seconds(&mut gan, steps)?;
+    let mut report = Report::new(gan.backend.describe(), config, Some(seconds), Vec::new());
+    for (name, network) in [("generator", &gan.generator), ("discriminator", &gan.discriminator)] {
+        for (index, block) in network.blocks().iter().enumerate() {
+            report.convolutions.push(Layer {
+                layer: format!("{name} main.{}", network.conv_index(index)),
+                geometry: block.geometry.to_string(),
+                algorithm: gan.backend.algorithm(block.geometry).to_string(),
+            });
+        }
+    }
+    Ok(report)
 }
 
 fn on_card(cuda: Cuda, config: &RunConfig, steps: u32) -> Result<Report> {
@@ -202,7 +229,14 @@ impl Report {
     fn new(device: String, config: &RunConfig, seconds: Option<f64>, kernels: Vec<Row>) -> Self {
         let images_per_second = seconds.map(|s| f64::from(config.batch_size) / s);
         let batch_size = config.batch_size;
-        Self { device, batch_size, step_seconds: seconds, images_per_second, kernels }
+        Self {
+            device,
+            batch_size,
+            step_seconds: seconds,
+            images_per_second,
+            kernels,
+            convolutions: Vec::new(),
+        }
     }
 
     fn write_times(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -264,6 +298,9 @@ impl fmt::Display for Report {
         write!(f, "{}, batch {}", self.device, self.batch_size)?;
         if let (Some(seconds), Some(rate)) = (self.step_seconds, self.images_per_second) {
             write!(f, ": {:.3} ms a step, {rate:.1} images/s", 1e3 * seconds)?;
+        }
+        for Layer { layer, geometry, algorithm } in &self.convolutions {
+            write!(f, "\n{layer:<24}{algorithm:<10}{geometry}")?;
         }
         match self.kernels.first() {
             None => Ok(()),

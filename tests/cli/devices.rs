@@ -110,6 +110,9 @@ fn profile_counts_every_kernel_of_a_step() {
     assert!(table.contains("conv_forward_plain") && table.contains("no times"), "{table}");
     let cpu = place.succeed("profile --preset tiny --device cpu --repeat 1");
     assert!(cpu.contains("images/s"), "{cpu}");
+    let sizes = "--ngf 16 --ndf 16 --repeat 1";
+    let cpu = place.succeed(&format!("profile --preset tiny --device cpu {sizes}"));
+    assert!(cpu.contains("F(4,2)") && cpu.contains("direct"), "{cpu}");
 }
 
 #[test]

@@ -63,10 +63,16 @@ fn close(what: &str, found: &[f64], wanted: &[f64], tolerance: f64) {
     assert!(error <= tolerance * norm && norm.is_finite(), "{what}: {error:e} of {norm:e}");
 }
 
-pub fn fused_against_unfused<B: Backend>(b: &B, tolerance: f64) {
-    let config = ModelConfig { image_size: 24, channels: 3, nz: 7, ngf: 5, ndf: 4 };
-    let mut blocks = generator::blocks(&config, 3).unwrap();
-    blocks.extend(discriminator::blocks(&config, 3).unwrap());
+/// Layers of odd sizes.
+pub const SMALL: ModelConfig = ModelConfig { image_size: 24, channels: 3, nz: 7, ngf: 5, ndf: 4 };
+
+/// Layers that the CPU engine computes in tiles.
+pub const IN_TILES: ModelConfig =
+    ModelConfig { image_size: 32, channels: 3, nz: 16, ngf: 16, ndf: 32 };
+
+pub fn fused_against_unfused<B: Backend>(b: &B, config: ModelConfig, n: usize, tolerance: f64) {
+    let mut blocks = generator::blocks(&config, n).unwrap();
+    blocks.extend(discriminator::blocks(&config, n).unwrap());
     for block in blocks {
         for (wants_dx, wants_grads) in [(true, true), (false, true), (true, false)] {
             let mut runs = [Run::new(b, &block), Run::new(b, &block)];

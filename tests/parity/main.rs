@@ -59,7 +59,7 @@ macro_rules! suite {
 
             #[test]
             fn fused_blocks_are_the_unfused_ones() {
-                crate::blocks::fused_against_unfused(&$backend, 1e-5);
+                crate::blocks::fused_against_unfused(&$backend, crate::blocks::SMALL, 3, 1e-5);
             }
 
             #[test]
@@ -78,6 +78,13 @@ macro_rules! suite {
 suite!(cpu, dermaglyph::backend::Cpu::new(Some(2)).unwrap());
 suite!(cuda_plain, crate::device::cuda().with_rung(dermaglyph::backend::cuda::Rung::Plain));
 suite!(cuda_tiled, crate::device::cuda().with_rung(dermaglyph::backend::cuda::Rung::Tiled));
+
+/// Batches of more than one chunk of tiles.
+#[test]
+fn blocks_in_tiles_are_the_unfused_ones() {
+    let backend = dermaglyph::backend::Cpu::new(Some(2)).unwrap();
+    blocks::fused_against_unfused(&backend, blocks::IN_TILES, 131, 1e-5);
+}
 
 mod reference {
     use dermaglyph::backend::Reference;

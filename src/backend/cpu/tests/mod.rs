@@ -1,6 +1,7 @@
 //! Every op against the reference's f64 loops on the same random numbers.
 
 mod conv;
+mod fused;
 mod norm;
 mod pointwise;
 mod storage;
