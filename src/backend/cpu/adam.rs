@@ -1,30 +1,64 @@
 //! The optimiser and the weight average: element by element, so in whatever order a tensor lies.
 
 use super::CHUNK;
+use super::simd::{Isa, Kernel, Simd};
 use crate::backend::ops::{Adam, Ema};
 use rayon::prelude::*;
 
 /// One Adam update (Kingma & Ba 2015, algorithm 1, eps placed as in PyTorch). `finished` counts the
 /// updates before this one. The bias corrections are computed in f64, once.
-pub fn adam(p: Adam, param: &mut [f32], m: &mut [f32], v: &mut [f32], grad: &[f32], finished: f32) {
+pub fn adam(isa: Isa, p: Adam, [param, m, v]: [&mut [f32]; 3], grad: &[f32], finished: f32) {
     let t = f64::from(finished) + 1.0;
-    let (beta1, rest1) = (p.beta1 as f32, (1.0 - p.beta1) as f32);
-    let (beta2, rest2) = (p.beta2 as f32, (1.0 - p.beta2) as f32);
-    let step_size = (p.lr / (1.0 - p.beta1.powf(t))) as f32;
-    let root_correction = (1.0 - p.beta2.powf(t)).sqrt() as f32;
-    let eps = p.eps as f32;
+    let terms = Terms {
+        beta1: [p.beta1 as f32, (1.0 - p.beta1) as f32],
+        beta2: [p.beta2 as f32, (1.0 - p.beta2) as f32],
+        step_size: (p.lr / (1.0 - p.beta1.powf(t))) as f32,
+        root_correction: (1.0 - p.beta2.powf(t)).sqrt() as f32,
+        eps: p.eps as f32,
+    };
     let chunks = param
         .par_chunks_mut(CHUNK)
         .zip(m.par_chunks_mut(CHUNK))
         .zip(v.par_chunks_mut(CHUNK))
         .zip(grad.par_chunks(CHUNK));
-    chunks.for_each(|(((param, m), v), grad)| {
+    chunks.for_each(|(((param, m), v), grad)| isa.run(Update { terms, param, m, v, grad }));
+}
+
+/// What is the same for every number.
+#[derive(Clone, Copy)]
+struct Terms {
+    /// β₁ and 1 − β₁.
+    beta1: [f32; 2],
+    beta2: [f32; 2],
+    /// The learning rate with the first moment's bias correction.
+    step_size: f32,
+    /// The root of the second moment's bias correction.
+    root_correction: f32,
+    eps: f32,
+}
+
+/// Some numbers of an update.
+struct Update<'a> {
+    terms: Terms,
+    param: &'a mut [f32],
+    m: &'a mut [f32],
+    v: &'a mut [f32],
+    grad: &'a [f32],
+}
+
+impl Kernel for Update<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let Self { terms, param, m, v, grad } = self;
+        let Terms { beta1, beta2, step_size, root_correction, eps } = terms;
         for (((param, m), v), &g) in param.iter_mut().zip(m).zip(v).zip(grad) {
-            *m = beta1 * *m + rest1 * g;
-            *v = beta2 * *v + rest2 * g * g;
+            *m = beta1[0] * *m + beta1[1] * g;
+            *v = beta2[0] * *v + beta2[1] * g * g;
             *param -= step_size * (*m / (v.sqrt() / root_correction + eps));
         }
-    });
+    }
 }
 
 /// `avg = d·avg + (1 − d)·x`.

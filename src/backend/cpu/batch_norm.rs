@@ -240,23 +240,24 @@ impl PointwiseKernel for Project<'_> {
     }
 }
 
-/// The terms of `dx = scale·dy + shift − (x − mean)·slope` in training mode, one for each channel.
+/// The terms of `dx = scale·(dy − offset − (x − mean)·slope)` in training mode, one for each channel.
 pub struct Terms {
+    /// γ·inv_std
     pub scale: Vec<f32>,
-    pub shift: Vec<f32>,
+    /// Σdy/m
+    pub offset: Vec<f32>,
+    /// inv_std·Σ(dy·x̂)/m
     pub slope: Vec<f32>,
 }
 
 impl Terms {
-    /// `scale = γ·inv_std`, `shift = −scale·Σdy/m`, `slope = scale·inv_std·Σ(dy·x̂)/m`.
     pub fn of(p: BatchNorm, sums: &Projections, gamma: &[f32], inv_std: &[f32]) -> Self {
         let m = p.count() as f64;
-        let scale = || gamma.iter().zip(inv_std).map(|(&g, &s)| f64::from(g) * f64::from(s));
-        let slope = scale().zip(inv_std).zip(&sums.dy_xhat);
+        let slopes = sums.dy_xhat.iter().zip(inv_std);
         Self {
-            scale: scale().map(|s| s as f32).collect(),
-            shift: scale().zip(&sums.dy).map(|(s, dy)| (-s * dy / m) as f32).collect(),
-            slope: slope.map(|((s, &i), dy)| (s * f64::from(i) * dy / m) as f32).collect(),
+            scale: gamma.iter().zip(inv_std).map(|(g, s)| g * s).collect(),
+            offset: sums.dy.iter().map(|s| (s / m) as f32).collect(),
+            slope: slopes.map(|(s, &i)| (s / m * f64::from(i)) as f32).collect(),
         }
     }
 }
@@ -264,14 +265,14 @@ impl Terms {
 /// Training: `dx = γ·inv_std·(dy − Σdy/m − x̂·Σ(dy·x̂)/m)`.
 pub fn backward(p: BatchNorm, dy_dx: &mut [f32], terms: &Terms, x: &[f32], mean: &[f32]) {
     let channels = p.shape.c as usize;
-    let Terms { scale, shift, slope } = terms;
+    let Terms { scale, offset, slope } = terms;
     let (mean, scale) = (&mean[..channels], &scale[..channels]);
-    let (shift, slope) = (&shift[..channels], &slope[..channels]);
+    let (offset, slope) = (&offset[..channels], &slope[..channels]);
     let chunk = chunk_rows(channels) * channels;
     dy_dx.par_chunks_mut(chunk).zip(x.par_chunks(chunk)).for_each(|(dy, x)| {
         for (dy, x) in dy.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
             for c in 0..channels {
-                dy[c] = scale[c] * dy[c] + shift[c] - (x[c] - mean[c]) * slope[c];
+                dy[c] = scale[c] * (dy[c] - offset[c] - (x[c] - mean[c]) * slope[c]);
             }
         }
     });

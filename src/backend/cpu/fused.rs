@@ -194,8 +194,8 @@ impl Cpu {
             self.run(|| batch_norm::backward(p, dy_dx, &terms, conv, mean));
             return block::convolve_backward(self, block, dx, dw, x, dy, &params.weight);
         };
-        let Terms { scale, shift, slope } = &terms;
-        let norm = NormGradient { x: &conv.data, mean, scale, shift, slope };
+        let Terms { scale, offset, slope } = &terms;
+        let norm = NormGradient { x: &conv.data, mean, scale, offset, slope };
         let gradient = (&*dy, norm);
         self.convolve_backward_in_tiles(block, n, dx, dw, x, gradient, &params.weight)
     }

@@ -8,6 +8,7 @@
 //! | `simd/` | sixteen f32 at a time: AVX-512, AVX2, NEON or portable, chosen at run time |
 //! | `product.rs`, `panels.rs` | the matrix product and the layout of its matrices |
 //! | `winograd/` | the heavy convolutions, with fewer multiplications |
+//! | `algorithm.rs` | which of the two a layer takes |
 //! | `columns.rs`, `conv.rs` | any convolution as a matrix product |
 //! | `fused.rs`, `moments.rs` | whole blocks in fewer passes over memory |
 //! | `batch_norm.rs`, `activation.rs`, `loss.rs`, `adam.rs`, `input.rs` | the other ops |
@@ -20,6 +21,7 @@
 
 mod activation;
 mod adam;
+mod algorithm;
 mod batch_norm;
 mod buffer;
 mod columns;
@@ -46,61 +48,18 @@ use super::check::{
 };
 use super::ops::{Activation, Adam, BatchNorm, Bce, Ema, Gather, Noise};
 use super::{Backend, HostTensor, NormSaved, out_of_memory};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::shape::{ConvGeometry, TensorShape};
+use algorithm::chosen_isa;
+pub use algorithm::{Algorithm, Convolutions, ISA_VARIABLE};
 use batch_norm::{Moments, Projections, Terms};
 pub use buffer::{Buffer, Bytes};
-use conv::Gradient;
 use engine::Engine;
 use memory::Storage;
 use rayon::prelude::*;
-use simd::Isa;
-use winograd::Call;
 
 /// Numbers that one task of an element-wise op takes: a quarter of a megabyte.
 const CHUNK: usize = 1 << 16;
-
-/// Names an instruction set to use in place of the best: `avx512`, `avx2`, `neon`, `portable`.
-pub const ISA_VARIABLE: &str = "DERMAGLYPH_CPU_ISA";
-
-/// The instruction set of that name, or the best.
-fn chosen_isa(name: Option<String>) -> Result<Isa> {
-    let Some(name) = name else { return Ok(Isa::detect()) };
-    let all = Isa::all();
-    all.iter().copied().find(|isa| isa.key() == name).ok_or_else(|| {
-        let keys: Vec<_> = all.iter().map(|isa| isa.key()).collect();
-        Error::Config(format!("{ISA_VARIABLE}={name}: this machine has {}", keys.join(", ")))
-    })
-}
-
-/// How convolutions are computed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Convolutions {
-    /// The faster of the two for each layer, by its shape.
-    #[default]
-    Auto,
-    /// As a matrix product of the definition's multiplications.
-    Direct,
-}
-
-/// The algorithm of one layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Algorithm {
-    /// A matrix product with the columns of the image.
-    Direct,
-    /// Split by parity, then Winograd in tiles of this side.
-    Winograd(usize),
-}
-
-impl std::fmt::Display for Algorithm {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Direct => f.write_str("direct"),
-            Self::Winograd(n) => write!(f, "F({n},2)"),
-        }
-    }
-}
 
 /// The CPU backend. It owns its threads and their working memory.
 #[derive(Debug)]
@@ -129,17 +88,6 @@ impl Cpu {
     /// Number of threads.
     pub fn threads(&self) -> usize {
         self.engine.pool.current_num_threads()
-    }
-
-    /// The algorithm that computes a layer of this geometry. It depends on the shape of an image but not
-    /// on the batch, so an image's numbers do not depend on its batch.
-    pub fn algorithm(&self, g: ConvGeometry) -> Algorithm {
-        match self.convolutions {
-            Convolutions::Auto => {
-                winograd::supports(g).map_or(Algorithm::Direct, Algorithm::Winograd)
-            }
-            Convolutions::Direct => Algorithm::Direct,
-        }
     }
 
     fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
@@ -229,17 +177,7 @@ impl Backend for Cpu {
 
     fn conv_forward(&self, g: ConvGeometry, y: &mut Buffer, x: &Buffer, w: &Buffer) -> Result<()> {
         expect_conv("conv_forward", g, [("x", x), ("y", y), ("w", w)])?;
-        let engine = &self.engine;
-        let algorithm = self.algorithm(g);
-        self.run(|| match algorithm {
-            Algorithm::Winograd(n) => {
-                let (x, y_out) = (Some(x.data[..].into()), Some(&mut y.data[..]));
-                winograd::run(engine, g, n, Call { x, w: &w.data, y_out, ..Call::default() })
-            }
-            Algorithm::Direct => {
-                conv::forward(engine, g, Activation::Identity, &mut y.data, &x.data, &w.data)
-            }
-        })
+        self.forward(g, y, x, w)
     }
 
     fn conv_backward_data(
@@ -250,18 +188,7 @@ impl Backend for Cpu {
         w: &Buffer,
     ) -> Result<()> {
         expect_conv("conv_backward_data", g, [("dx", dx), ("dy", dy), ("w", w)])?;
-        let engine = &self.engine;
-        let algorithm = self.algorithm(g);
-        self.run(|| match algorithm {
-            Algorithm::Winograd(n) => {
-                let (y, x_out) = (Some(dy.data[..].into()), Some(&mut dx.data[..]));
-                winograd::run(engine, g, n, Call { y, w: &w.data, x_out, ..Call::default() })
-            }
-            Algorithm::Direct => {
-                let (f, dy) = (Activation::Identity, Gradient::plain(&dy.data));
-                conv::backward_data(engine, g, f, &mut dx.data, dy, &w.data)
-            }
-        })
+        self.backward_data(g, dx, dy, w)
     }
 
     fn conv_backward_weights(
@@ -272,19 +199,7 @@ impl Backend for Cpu {
         dy: &Buffer,
     ) -> Result<()> {
         expect_conv("conv_backward_weights", g, [("x", x), ("dy", dy), ("dw", dw)])?;
-        let engine = &self.engine;
-        let algorithm = self.algorithm(g);
-        self.run(|| match algorithm {
-            Algorithm::Winograd(n) => {
-                let [x, y] = [x, dy].map(|side| Some(side.data[..].into()));
-                let dw = Some(&mut dw.data[..]);
-                winograd::run(engine, g, n, Call { x, y, dw, ..Call::default() })
-            }
-            Algorithm::Direct => {
-                let dy = Gradient::plain(&dy.data);
-                conv::backward_weights(engine, g, &mut dw.data, &x.data, dy)
-            }
-        })
+        self.backward_weights(g, dw, x, dy)
     }
 
     fn batch_norm_forward(
@@ -408,8 +323,9 @@ impl Backend for Cpu {
     ) -> Result<()> {
         expect_adam(param, m, v, grad)?;
         expect("adam", "step", step, TensorShape::Vector(1))?;
-        let (step, param) = (step.data[0], &mut param.data);
-        self.run(|| adam::adam(p, param, &mut m.data, &mut v.data, &grad.data, step));
+        let (isa, step, grad) = (self.engine.isa, step.data[0], &grad.data[..]);
+        let moving = [&mut param.data[..], &mut m.data[..], &mut v.data[..]];
+        self.run(|| adam::adam(isa, p, moving, grad, step));
         Ok(())
     }
 

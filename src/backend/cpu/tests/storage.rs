@@ -123,7 +123,7 @@ fn a_backend_needs_a_thread() {
 
 #[test]
 fn an_instruction_set_is_chosen_by_name() {
-    use crate::backend::cpu::chosen_isa;
+    use crate::backend::cpu::algorithm::chosen_isa;
     use crate::backend::cpu::simd::Isa;
     assert_eq!(chosen_isa(None).unwrap(), Isa::detect());
     for isa in Isa::all() {

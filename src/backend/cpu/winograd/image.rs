@@ -64,14 +64,14 @@ pub struct Source<'a> {
     pub norm: Option<NormGradient<'a>>,
 }
 
-/// The terms of `dx = scale·dy + shift − (x − mean)·slope`, one for each channel; see
+/// The terms of `dx = scale·(dy − offset − (x − mean)·slope)`, one for each channel; see
 /// [`batch_norm::backward`](super::super::batch_norm::backward).
 #[derive(Clone, Copy)]
 pub struct NormGradient<'a> {
     pub x: &'a [f32],
     pub mean: &'a [f32],
     pub scale: &'a [f32],
-    pub shift: &'a [f32],
+    pub offset: &'a [f32],
     pub slope: &'a [f32],
 }
 
@@ -88,10 +88,9 @@ impl Source<'_> {
         let value = s.load(line(self.numbers, at));
         let Some(norm) = &self.norm else { return value };
         let deviation = s.sub(s.load(line(norm.x, at)), s.load(line(norm.mean, channel)));
-        let (scale, shift) = (line(norm.scale, channel), line(norm.shift, channel));
-        let slope = s.load(line(norm.slope, channel));
-        let straight = s.fma(s.load(scale), value, s.load(shift));
-        s.sub(straight, s.mul(deviation, slope))
+        let centred = s.sub(value, s.load(line(norm.offset, channel)));
+        let rest = s.sub(centred, s.mul(deviation, s.load(line(norm.slope, channel))));
+        s.mul(s.load(line(norm.scale, channel)), rest)
     }
 }
 
