@@ -2,7 +2,7 @@
 
 use super::output;
 use dermaglyph::Error;
-use dermaglyph::backend::cpu::Cpu;
+use dermaglyph::backend::cpu::{Convolutions, Cpu};
 use dermaglyph::backend::reference::Reference;
 use dermaglyph::backend::{Backend, Cuda, cuda};
 use dermaglyph::config::Device;
@@ -42,13 +42,21 @@ pub fn check(device: Device) -> Result<(), Error> {
 ///
 /// # Errors
 /// [`Error::Device`] if this build or machine has no such device; whatever the job fails with.
-pub fn run_on(device: Device, threads: Option<u32>, job: impl Job) -> anyhow::Result<()> {
+pub fn run_on(
+    device: Device,
+    threads: Option<u32>,
+    conv: Option<Convolutions>,
+    job: impl Job,
+) -> anyhow::Result<()> {
     let (device, why) = resolve(device);
     if let Some(why) = why {
         output::note(format_args!("--device auto: {device} ({why})"));
     }
     match device {
-        Device::Auto | Device::Cpu => job.run(Cpu::new(threads.map(|n| n as usize))?),
+        Device::Auto | Device::Cpu => {
+            let cpu = Cpu::new(threads.map(|n| n as usize))?;
+            job.run(cpu.with_convolutions(conv.unwrap_or_default()))
+        }
         Device::Reference => job.run(Reference),
         Device::Cuda(index) => job.run(Cuda::open(index)?),
         Device::Software => job.run(Cuda::software()?),

@@ -97,7 +97,7 @@ fn format_parser() -> impl TypedValueParser<Value = Format> {
 /// Checks everything that can be checked before a backend is made, then generates.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let plan = Plan::new(&args)?;
-    device::run_on(args.device, args.threads, Generate { args: &args, plan })
+    device::run_on(args.device, args.threads, None, Generate { args: &args, plan })
 }
 
 /// Where the prints go.

@@ -98,7 +98,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Device::Cuda(index) => on_card(rung(&args, Cuda::open(index)?), &config, args.repeat)?,
         Device::Software => on_software(rung(&args, Cuda::software()?), &config)?,
         Device::Reference => whole(Reference, &config, args.repeat)?,
-        Device::Cpu | Device::Auto => on_cpu(Cpu::new(threads)?, &config, args.repeat)?,
+        Device::Cpu | Device::Auto => on_cpu(
+            Cpu::new(threads)?.with_convolutions(config.conv.unwrap_or_default()),
+            &config,
+            args.repeat,
+        )?,
     };
     if args.json {
         return Ok(output::print(serde_json::to_string(&report)?)?);

@@ -80,10 +80,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     device::check(config.device)?;
     let stop = Arc::new(AtomicBool::new(false));
     let mut display = Display::new(Arc::clone(&stop));
-    let (chosen, threads) = (config.device, config.threads);
+    let (chosen, threads, conv) = (config.device, config.threads, config.conv);
     if args.dry_run {
         let data = describe_data(&config, &mut display)?;
-        return device::run_on(chosen, threads, DryRun { config, data, json: args.json });
+        return device::run_on(chosen, threads, conv, DryRun { config, data, json: args.json });
     }
     if config.data.is_none() {
         output::note(format_args!(
@@ -99,7 +99,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     BatchOrder::new(config.seed, &dataset.train, config.batch_size as usize)?;
     install_signal_handler(stop)?;
     let job = Train { args: &args, config, resumed, dataset, display };
-    device::run_on(chosen, threads, job)
+    device::run_on(chosen, threads, conv, job)
 }
 
 /// The first Ctrl-C or SIGTERM asks the loop to stop, the second stops the process.

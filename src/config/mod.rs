@@ -13,6 +13,7 @@ pub use preset::Preset;
 pub use raw::RawConfig;
 pub use values::{Device, Every};
 
+use crate::backend::cpu::Convolutions;
 use crate::backend::ops::{Adam, Ema};
 use crate::data::{AlteredLevel, DataConfig, Fit};
 use crate::error::{Error, Result};
@@ -67,6 +68,8 @@ pub struct RunConfig {
     pub device: Device,
     /// `None`: one per core.
     pub threads: Option<u32>,
+    /// `None`: the faster algorithm for each layer.
+    pub conv: Option<Convolutions>,
 }
 
 impl RunConfig {
@@ -150,7 +153,7 @@ impl RunConfig {
     /// The settings of `resumed` that may not differ from those the run was started with: all that
     /// decide its numbers, and a shorter length. (What `data` means is compared by content.)
     pub fn changes_that_resuming_forbids(&self, resumed: &Self) -> Vec<String> {
-        const FREE: [&str; 12] = [
+        const FREE: [&str; 13] = [
             "data",
             "strict",
             "max_bad",
@@ -163,6 +166,7 @@ impl RunConfig {
             "grid",
             "device",
             "threads",
+            "conv",
         ];
         let (Ok(Value::Object(saved)), Ok(Value::Object(now))) =
             (serde_json::to_value(self), serde_json::to_value(resumed))
@@ -199,7 +203,7 @@ impl RunConfig {
         Ok(
             required!(altered fit synth_count held_out strict max_bad no_cache image_size channels nz ngf ndf batch_size lr beta1
             beta2 ema_decay seed sample_every checkpoint_every keep log_every grid device;
-            data cache epochs steps threads),
+            data cache epochs steps threads conv),
         )
     }
 }

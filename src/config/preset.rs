@@ -74,6 +74,7 @@ impl Preset {
             grid: Some(Grid { columns: 8, rows: 8 }),
             device: Some(Device::Auto),
             threads: None,
+            conv: None,
         };
         let changes = match self {
             Self::Seed => RawConfig::default(),

@@ -2,6 +2,7 @@
 
 use super::preset::Preset;
 use super::values::{Device, Every};
+use crate::backend::cpu::Convolutions;
 use crate::data::{AlteredLevel, Fit};
 use crate::error::{Error, Result};
 use crate::sample::grid::Grid;
@@ -138,6 +139,10 @@ pub struct RawConfig {
     /// CPU threads [default: one per core]; results do not depend on it
     #[arg(long, value_name = "N", help_heading = "Machine", allow_negative_numbers = true)]
     pub threads: Option<u32>,
+
+    /// CPU convolutions: auto, or direct for the definition's multiplications [default: auto]
+    #[arg(long, value_name = "HOW", help_heading = "Machine", hide_possible_values = true)]
+    pub conv: Option<Convolutions>,
 }
 
 impl RawConfig {
@@ -173,6 +178,6 @@ impl RawConfig {
         }
         overlay!(preset data altered fit synth_count held_out strict max_bad cache no_cache image_size channels nz ngf ndf batch_size
             lr beta1 beta2 ema_decay seed sample_every checkpoint_every keep log_every grid device
-            threads)
+            threads conv)
     }
 }

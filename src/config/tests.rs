@@ -1,4 +1,5 @@
 use super::*;
+use crate::backend::cpu::Convolutions;
 use proptest::prelude::*;
 
 fn raw(toml: &str) -> RawConfig {
@@ -145,7 +146,7 @@ proptest! {
         ndf in 1u32..=64, batch_size in 2u32..=64, lr in 1e-12f64..=1.0, beta1 in 0.0f64..1.0,
         seed in 0..=i64::MAX as u64, epochs in prop::option::of(1u32..=1000),
         steps in 1u32..=1 << 24, threads in prop::option::of(1u32..=64),
-        data in prop::option::of("[^\u{0}]{1,20}"),
+        direct: bool, data in prop::option::of("[^\u{0}]{1,20}"),
     ) {
         let config = RunConfig::new(RawConfig {
             image_size: Some(base << k),
@@ -160,6 +161,7 @@ proptest! {
             epochs,
             steps: Some(steps),
             threads,
+            conv: direct.then_some(Convolutions::Direct),
             data: data.map(PathBuf::from),
             ..RawConfig::default()
         })?;

@@ -27,6 +27,7 @@ fn impossible_settings_are_refused_with_their_limits() {
     refuse("--seed -1", &["--seed"]);
     refuse("--seed 18446744073709551615", &["--seed"]);
     refuse("--threads 0", &["--threads 0"]);
+    refuse("--conv fft", &["--conv", "fft"]);
     refuse("--grid 9", &["COLUMNSxROWS"]);
     refuse("--sample-every sometimes", &["100steps"]);
     refuse("--device tpu", &["software"]);

@@ -113,6 +113,8 @@ fn profile_counts_every_kernel_of_a_step() {
     let sizes = "--ngf 16 --ndf 16 --repeat 1";
     let cpu = place.succeed(&format!("profile --preset tiny --device cpu {sizes}"));
     assert!(cpu.contains("F(4,2)") && cpu.contains("direct"), "{cpu}");
+    let cpu = place.succeed(&format!("profile --preset tiny --device cpu {sizes} --conv direct"));
+    assert!(!cpu.contains("F(4,2)") && cpu.contains("direct"), "{cpu}");
 }
 
 #[test]

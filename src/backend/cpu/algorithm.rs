@@ -22,7 +22,17 @@ pub(super) fn chosen_isa(name: Option<String>) -> Result<Isa> {
 }
 
 /// How convolutions are computed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    clap::ValueEnum,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Convolutions {
     /// The faster of the two for each layer, by its shape.
