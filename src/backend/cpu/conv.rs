@@ -8,7 +8,7 @@ use super::activation;
 use super::columns::Columns;
 use super::engine::Engine;
 use super::panels::{self, Row};
-use super::product::Product;
+use super::product::{Product, Write};
 use super::shared::Shared;
 use super::simd::{Isa, Kernel, LANES, Simd};
 use crate::backend::ops::Activation;
@@ -21,7 +21,9 @@ use std::ops::Range;
 const ROWS: usize = 256;
 /// Columns of a block of X in the forward pass: with [`ROWS`] rows it is half a megabyte.
 const WIDTH: usize = 512;
-/// The same in the backward passes.
+/// Sums of more terms, as at the ends of a DCGAN, are made of a chain for each group of taps, not of one.
+const CHAIN: usize = 2048;
+/// The same as [`WIDTH`] in the backward passes.
 const BACKWARD_WIDTH: usize = 256;
 /// Tiles worth making smaller tiles for: what keeps a desktop's cores busy.
 const TILES: usize = 16;
@@ -69,7 +71,7 @@ struct Multiply<'a> {
     rows: usize,
     depth: usize,
     panels: usize,
-    add: bool,
+    write: Write,
     /// Whether A is `depth × rows`.
     transposed: bool,
     c: &'a mut [f32],
@@ -84,10 +86,10 @@ impl Kernel for Multiply<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { rows, depth, panels, add, transposed, c, a, b, b_rows } = self;
+        let Self { rows, depth, panels, write, transposed, c, a, b, b_rows } = self;
         let a_panel = LANES * if transposed { depth } else { rows };
         let (b_panel, c_panel) = (LANES * b_rows, LANES * rows);
-        let product = Product { rows, depth, panels, a_panel, b_panel, c_panel, add };
+        let product = Product { rows, depth, panels, a_panel, b_panel, c_panel, write };
         if transposed {
             product.multiply_transposed(s, c, a, b);
         } else {
@@ -96,17 +98,17 @@ impl Kernel for Multiply<'_> {
     }
 }
 
-/// `C = A·B`, or `C += A·B`; B may be rows of a taller matrix.
+/// A product; B may be rows of a taller matrix.
 fn multiply(
     isa: Isa,
     (rows, depth, cols): (usize, usize, usize),
-    add: bool,
+    write: Write,
     c: &mut [f32],
     a: &[f32],
     (b, b_rows): (&[f32], usize),
 ) {
     let panels = cols.div_ceil(LANES);
-    isa.run(Multiply { rows, depth, panels, add, transposed: false, c, a, b, b_rows });
+    isa.run(Multiply { rows, depth, panels, write, transposed: false, c, a, b, b_rows });
 }
 
 /// `Y = f(X·W)`, tile by tile; the depth of the product is cut into groups of taps.
@@ -135,7 +137,12 @@ pub fn forward(
                     let first = taps.start * columns.x_channels;
                     let size = (rows.len(), taps.len() * columns.x_channels, cols.len());
                     let filter = &filter[(cols.start * depth) + first * LANES..];
-                    multiply(engine.isa, size, first > 0, product, block, (filter, depth));
+                    let write = match first {
+                        0 => Write::Overwrite,
+                        _ if depth > CHAIN => Write::Add,
+                        _ => Write::Continue,
+                    };
+                    multiply(engine.isa, size, write, product, block, (filter, depth));
                 }
                 activation::apply(
                     engine.isa,
@@ -246,7 +253,14 @@ impl DataGradient<'_> {
                         let (skip, filter) =
                             (first % LANES, &filter[first / LANES * LANES * depth..]);
                         let size = (rows.len(), depth, skip + width);
-                        multiply(engine.isa, size, false, product, lines, (filter, depth));
+                        multiply(
+                            engine.isa,
+                            size,
+                            Write::Overwrite,
+                            product,
+                            lines,
+                            (filter, depth),
+                        );
                         let pixels = |pixel: usize, len: usize| {
                             // SAFETY: a pixel of an image of this tile.
                             unsafe { dx.slice(pixel * channels, len * channels) }
@@ -275,7 +289,7 @@ impl DataGradient<'_> {
                 dy.pack(engine.isa, lines, rows.clone(), depth);
                 let size = (rows.len(), depth, cols.len());
                 let filter = (&filter[cols.start * depth..], depth);
-                multiply(engine.isa, size, false, product, lines, filter);
+                multiply(engine.isa, size, Write::Overwrite, product, lines, filter);
                 activation::apply(
                     engine.isa,
                     f,
@@ -362,7 +376,7 @@ fn accumulate_weights(
                 rows: width,
                 depth,
                 panels: channels.div_ceil(LANES),
-                add: true,
+                write: Write::Continue,
                 transposed: true,
                 c: product,
                 a: block,

@@ -12,8 +12,8 @@
 //! packed or transposed between the passes of a convolution.
 //!
 //! The micro-kernel keeps a tile of C in registers (6×16 numbers with AVX2, 12×32 with AVX-512), and for
-//! every step of the depth multiplies a line of B by one number of each of the tile's rows. Each number of C
-//! is one chain of multiply-adds in the order of the depth, whatever the tile: the bits depend neither on the
+//! every step of the depth multiplies a line of B by one number of each of the tile's rows. Each sum is
+//! one chain of multiply-adds in the order of the depth, whatever the tile: the bits depend neither on the
 //! instruction set nor on which rows are computed together.
 
 // Loops over indices unroll into registers; an iterator's closure would not be compiled for the instruction
@@ -34,8 +34,17 @@ pub struct Product {
     pub a_panel: usize,
     pub b_panel: usize,
     pub c_panel: usize,
-    /// Whether to add to C instead of overwriting it.
-    pub add: bool,
+    pub write: Write,
+}
+
+/// What happens to what C holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    Overwrite,
+    /// Each sum goes on from it: the same bits as one product of the whole depth.
+    Continue,
+    /// Each sum is added to it: a long chain of f32 loses digits that several shorter ones keep.
+    Add,
 }
 
 /// What a matrix of `panels` panels with `rows` rows takes.
@@ -163,7 +172,7 @@ impl<const TRANSPOSED: bool> Multiply<'_, TRANSPOSED> {
         unsafe {
             let c = self.c.as_mut_ptr().add(at.c);
             let mut sums = [[s.zero(); PANELS]; ROWS];
-            if p.add {
+            if p.write == Write::Continue {
                 for row in 0..ROWS {
                     for panel in 0..PANELS {
                         sums[row][panel] =
@@ -198,9 +207,11 @@ impl<const TRANSPOSED: bool> Multiply<'_, TRANSPOSED> {
             }
             for row in 0..ROWS {
                 for panel in 0..PANELS {
+                    let line = &mut *c.add(row * LANES + panel * p.c_panel).cast::<Line>();
+                    let sum = sums[row][panel];
                     s.store(
-                        &mut *c.add(row * LANES + panel * p.c_panel).cast::<Line>(),
-                        sums[row][panel],
+                        line,
+                        if p.write == Write::Add { s.add(s.load(line), sum) } else { sum },
                     );
                 }
             }

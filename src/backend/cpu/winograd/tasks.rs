@@ -1,7 +1,7 @@
 //! What a thread computes at a time. A task is a [`Kernel`], compiled as a whole for each instruction set.
 
 use super::super::moments::ChunkMoments;
-use super::super::product::Product;
+use super::super::product::{Product, Write};
 use super::super::shared::Shared;
 use super::super::simd::{Kernel, LANES, Simd};
 use super::image::Source;
@@ -220,7 +220,8 @@ impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for WeightGradient<'_
 }
 
 /// The product of one point's matrices, C of A and B.
-fn product(rows: usize, depth: usize, [c, a, b]: [Block; 3], add: bool) -> Product {
+fn product(rows: usize, depth: usize, [c, a, b]: [Block; 3], goes_on: bool) -> Product {
+    let write = if goes_on { Write::Continue } else { Write::Overwrite };
     let [c_panel, a_panel, b_panel] = [c, a, b].map(|block| block.panel());
-    Product { rows, depth, panels: b.panels, a_panel, b_panel, c_panel, add }
+    Product { rows, depth, panels: b.panels, a_panel, b_panel, c_panel, write }
 }
