@@ -18,6 +18,11 @@ impl<'a, T> Shared<'a, T> {
         Self { start: slice.as_mut_ptr(), len: slice.len(), slice: PhantomData }
     }
 
+    /// Where the numbers begin.
+    pub fn as_ptr(&self) -> *const T {
+        self.start
+    }
+
     /// `len` numbers from `at` on.
     ///
     /// # Safety

@@ -67,6 +67,22 @@ pub trait Simd: Copy + Send + Sync {
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a·b + c`.
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// A square on its other side: lane `l` of row `r` becomes lane `r` of row `l`.
+    #[inline(always)]
+    fn transpose(self, rows: [Self::V; LANES]) -> [Self::V; LANES] {
+        let (mut square, mut columns) = ([[0.0; LANES]; LANES], rows);
+        for row in 0..LANES {
+            let mut line = [0.0; LANES];
+            self.store(&mut line, rows[row]);
+            for lane in 0..LANES {
+                square[lane][row] = line[lane];
+            }
+        }
+        for lane in 0..LANES {
+            columns[lane] = self.load(&square[lane]);
+        }
+        columns
+    }
     /// Asks for the cache line at `address`, which need not be valid.
     fn prefetch(self, address: *const f32);
     /// Runs `kernel` as compiled for this instruction set: a call, where a kernel's own code would

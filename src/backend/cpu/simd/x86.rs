@@ -1,6 +1,6 @@
 //! AVX-512F and AVX2 with FMA.
 
-use super::{Kernel, Line, Simd};
+use super::{Kernel, LANES, Line, Simd};
 use std::arch::x86_64::*;
 
 /// Proof that this machine has AVX-512F, AVX2 and FMA.
@@ -64,6 +64,37 @@ impl Simd for Avx512 {
         unsafe { _mm512_fmadd_ps(a, b, c) }
     }
     #[inline(always)]
+    fn transpose(self, rows: [__m512; LANES]) -> [__m512; LANES] {
+        let mut pairs = rows;
+        let mut fours = rows;
+        let mut columns = rows;
+        unsafe {
+            for i in (0..LANES).step_by(2) {
+                pairs[i] = _mm512_unpacklo_ps(rows[i], rows[i + 1]);
+                pairs[i + 1] = _mm512_unpackhi_ps(rows[i], rows[i + 1]);
+            }
+            // Quarter q of fours[i + j] is column 4q + j of rows i to i + 3.
+            for i in (0..LANES).step_by(4) {
+                for half in 0..2 {
+                    let (low, high) =
+                        (_mm512_castps_pd(pairs[i + half]), _mm512_castps_pd(pairs[i + 2 + half]));
+                    fours[i + 2 * half] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
+                    fours[i + 2 * half + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
+                }
+            }
+            for j in 0..4 {
+                let (a, b, c, d) = (fours[j], fours[4 + j], fours[8 + j], fours[12 + j]);
+                let even = (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0x88>(c, d));
+                let odd = (_mm512_shuffle_f32x4::<0xdd>(a, b), _mm512_shuffle_f32x4::<0xdd>(c, d));
+                columns[j] = _mm512_shuffle_f32x4::<0x88>(even.0, even.1);
+                columns[4 + j] = _mm512_shuffle_f32x4::<0x88>(odd.0, odd.1);
+                columns[8 + j] = _mm512_shuffle_f32x4::<0xdd>(even.0, even.1);
+                columns[12 + j] = _mm512_shuffle_f32x4::<0xdd>(odd.0, odd.1);
+            }
+        }
+        columns
+    }
+    #[inline(always)]
     fn prefetch(self, address: *const f32) {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
     }
@@ -114,6 +145,37 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         unsafe { [_mm256_fmadd_ps(a[0], b[0], c[0]), _mm256_fmadd_ps(a[1], b[1], c[1])] }
+    }
+    #[inline(always)]
+    fn transpose(self, rows: [Self::V; LANES]) -> [Self::V; LANES] {
+        let mut columns = rows;
+        // Four squares of eight by eight.
+        for (top, left) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+            let mut pairs = [rows[0][0]; 8];
+            let mut fours = pairs;
+            unsafe {
+                for i in (0..8).step_by(2) {
+                    let (a, b) = (rows[8 * top + i][left], rows[8 * top + i + 1][left]);
+                    pairs[i] = _mm256_unpacklo_ps(a, b);
+                    pairs[i + 1] = _mm256_unpackhi_ps(a, b);
+                }
+                // Half h of fours[i + j] is column 4h + j of rows i to i + 3.
+                for i in [0, 4] {
+                    for half in 0..2 {
+                        let low = _mm256_castps_pd(pairs[i + half]);
+                        let high = _mm256_castps_pd(pairs[i + 2 + half]);
+                        fours[i + 2 * half] = _mm256_castpd_ps(_mm256_unpacklo_pd(low, high));
+                        fours[i + 2 * half + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(low, high));
+                    }
+                }
+                for j in 0..4 {
+                    let (a, b) = (fours[j], fours[4 + j]);
+                    columns[8 * left + j][top] = _mm256_permute2f128_ps::<0x20>(a, b);
+                    columns[8 * left + 4 + j][top] = _mm256_permute2f128_ps::<0x31>(a, b);
+                }
+            }
+        }
+        columns
     }
     #[inline(always)]
     fn prefetch(self, address: *const f32) {

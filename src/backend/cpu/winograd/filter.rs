@@ -15,6 +15,15 @@ fn tap(parity: usize, j: usize, l: usize) -> usize {
     (2 * j + parity / 2) * SIDE + 2 * l + parity % 2
 }
 
+/// Asks for the taps of a channel's panel, which lie far apart, before they are needed.
+#[inline(always)]
+fn prefetch_taps<S: Simd>(s: S, layer: &Layer, w: *const f32, channel: usize, panel: usize) {
+    for tap in 0..SIDE * SIDE {
+        let row = tap * layer.x_channels + channel;
+        s.prefetch(w.wrapping_add(row * layer.y_channels + panel * LANES));
+    }
+}
+
 #[inline(always)]
 fn store<S: Simd, const M: usize>(
     s: S,
@@ -45,6 +54,7 @@ pub fn forward<S: Simd, F: Tile<N, M>, const N: usize, const M: usize>(
     let first = x_panels.start * LANES;
     for channel in first..x_panels.end * LANES {
         for (index, panel) in y_panels.clone().enumerate() {
+            prefetch_taps(s, layer, w.as_ptr(), channel + 1, panel);
             for parity in 0..PARITIES {
                 let mut taps = [[s.zero(); 2]; 2];
                 for j in 0..2 {
@@ -77,16 +87,19 @@ pub fn backward<S: Simd, F: Tile<N, M>, const N: usize, const M: usize>(
     for (index, panel) in y_panels.enumerate() {
         // [tap][output channel][input channel]: sixteen by sixteen numbers of each tap, transposed.
         let mut taps = [[[0.0; LANES]; LANES]; SIDE * SIDE];
-        for (tap, square) in taps.iter_mut().enumerate() {
+        for tap in 0..SIDE * SIDE {
+            let mut square = [s.zero(); LANES];
             for lane in 0..LANES {
-                let channel = x_panel * LANES + lane;
-                let at = (tap * layer.x_channels + channel) * layer.y_channels + panel * LANES;
-                for (transposed, &number) in square.iter_mut().zip(line(w, at)) {
-                    transposed[lane] = number;
-                }
+                let row = tap * layer.x_channels + x_panel * LANES + lane;
+                square[lane] = s.load(line(w, row * layer.y_channels + panel * LANES));
+            }
+            let square = s.transpose(square);
+            for output in 0..LANES {
+                s.store(&mut taps[tap][output], square[output]);
             }
         }
         for output in 0..LANES {
+            prefetch_taps(s, layer, w.as_ptr(), x_panel * LANES + output, panel + 1);
             for parity in 0..PARITIES {
                 let mut of_parity = [[s.zero(); 2]; 2];
                 for j in 0..2 {
@@ -119,6 +132,7 @@ pub unsafe fn gradient<S: Simd, F: Tile<N, M>, const N: usize, const M: usize>(
     let first = x_panels.start * LANES;
     for channel in first..x_panels.end * LANES {
         for (index, panel) in y_panels.clone().enumerate() {
+            prefetch_taps(s, layer, dw.as_ptr(), channel + 1, panel);
             for parity in 0..PARITIES {
                 let (x_panel, lane) = ((channel - first) / LANES, channel % LANES);
                 let row = (PARITIES * x_panel + parity) * LANES + lane;

@@ -6,8 +6,9 @@ use std::ops::Range;
 
 /// Tiles of a chunk that are worth a transform of the filter.
 const CHUNK_TILES: usize = 128;
-/// Panels of a group: 256 terms of a sum, whose line of B panels fits in L1.
-const GROUP_PANELS: usize = 16;
+/// Panels of a group: 128 terms of a sum. U and M of a task then fit in an L2 cache of 2 MB, which matters
+/// where there are few tiles and the transforms of filters are a good part of a pass.
+const GROUP_PANELS: usize = 8;
 /// Parities of a row and a column.
 pub const PARITIES: usize = 4;
 /// Numbers that the transforms of a super-block may take: 16 MB.

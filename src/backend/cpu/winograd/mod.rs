@@ -22,7 +22,7 @@
 //! three, and a transposed convolution is the second line. F(4, 2) needs 2.56 times fewer multiplications
 //! than the definition, F(2, 2) 1.78 times.
 //!
-//! **Blocks.** Tiles are taken some images at a time (a *chunk* of about 128 tiles), channels 256 products
+//! **Blocks.** Tiles are taken some images at a time (a *chunk* of about 128 tiles), channels 128 products
 //! deep (a *group*), and outputs a few panels at a time, so that what a task works on stays in its L2 cache:
 //! V or Z of a whole batch is never in memory, U and dU never leave the task that needs them.
 //!

@@ -221,7 +221,7 @@ impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for WeightGradient<'_
 
 /// The product of one point's matrices, C of A and B.
 fn product(rows: usize, depth: usize, [c, a, b]: [Block; 3], goes_on: bool) -> Product {
-    let write = if goes_on { Write::Continue } else { Write::Overwrite };
+    let write = if goes_on { Write::Add } else { Write::Overwrite };
     let [c_panel, a_panel, b_panel] = [c, a, b].map(|block| block.panel());
     Product { rows, depth, panels: b.panels, a_panel, b_panel, c_panel, write }
 }
