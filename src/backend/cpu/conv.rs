@@ -8,9 +8,10 @@ use super::activation;
 use super::columns::Columns;
 use super::engine::Engine;
 use super::panels::{self, Row};
-use super::product::{Product, Write};
+use super::product::{Plain, Product, Transposed, Write};
 use super::shared::Shared;
 use super::simd::{Isa, Kernel, LANES, Simd};
+use super::thin::Thin;
 use crate::backend::ops::Activation;
 use crate::error::Result;
 use crate::shape::ConvGeometry;
@@ -89,11 +90,12 @@ impl Kernel for Multiply<'_> {
         let Self { rows, depth, panels, write, transposed, c, a, b, b_rows } = self;
         let a_panel = LANES * if transposed { depth } else { rows };
         let (b_panel, c_panel) = (LANES * b_rows, LANES * rows);
-        let product = Product { rows, depth, panels, a_panel, b_panel, c_panel, write };
+        let product =
+            Product { rows, depth, panels, a_panel, b_panel, c_panel, c_row: LANES, write };
         if transposed {
-            product.multiply_transposed(s, c, a, b);
+            product.multiply::<S, Transposed>(s, c, a, b);
         } else {
-            product.multiply(s, c, a, b);
+            product.multiply::<S, Plain>(s, c, a, b);
         }
     }
 }
@@ -120,6 +122,9 @@ pub fn forward(
     x: &[f32],
     w: &[f32],
 ) -> Result<()> {
+    if let Some(layer) = Thin::of(g) {
+        return layer.forward(engine, f, y, x, w);
+    }
     let columns = Columns::new(g);
     let (rows, channels, depth) = (columns.rows(), columns.y_channels, columns.width());
     let size = tile((ROWS, 64), (channels.next_multiple_of(LANES), 128), (rows, channels));
@@ -160,7 +165,7 @@ pub fn forward(
 }
 
 /// The filter, `depth × channels`, in panels.
-fn pack_filter(filter: &mut [f32], w: &[f32], depth: usize, channels: usize) {
+pub fn pack_filter(filter: &mut [f32], w: &[f32], depth: usize, channels: usize) {
     filter.par_chunks_mut(depth * LANES).enumerate().for_each(|(panel, lines)| {
         let first = panel * LANES;
         panels::pack(lines, depth, LANES.min(channels - first), &w[first..], channels);
@@ -168,7 +173,7 @@ fn pack_filter(filter: &mut [f32], w: &[f32], depth: usize, channels: usize) {
 }
 
 /// The filter's transpose, `channels × width`, in panels.
-fn pack_transposed_filter(filter: &mut [f32], w: &[f32], width: usize, channels: usize) {
+pub fn pack_transposed_filter(filter: &mut [f32], w: &[f32], width: usize, channels: usize) {
     filter.par_chunks_mut(channels * LANES).enumerate().for_each(|(panel, lines)| {
         let first = panel * LANES;
         let lanes = LANES.min(width - first);
@@ -191,7 +196,7 @@ impl<'a> Gradient<'a> {
     }
 
     /// Rows of `cols` numbers in panels.
-    fn pack(&self, isa: Isa, panels: &mut [f32], rows: Range<usize>, cols: usize) {
+    pub fn pack(&self, isa: Isa, panels: &mut [f32], rows: Range<usize>, cols: usize) {
         let (from, (f, y)) = (rows.start * cols, self.activation);
         let size = (rows.len(), cols);
         panels::pack_gradient(isa, panels, size, &self.dy[from..], (f, &y[from..]));
@@ -207,6 +212,9 @@ pub fn backward_data(
     dy: Gradient<'_>,
     w: &[f32],
 ) -> Result<()> {
+    if let Some(layer) = Thin::of(g) {
+        return layer.backward_data(engine, f, dx, dy, w);
+    }
     let columns = Columns::new(g);
     let (width, channels) = (columns.width(), columns.y_channels);
     let pass = DataGradient { engine, columns: &columns, f, dy };
@@ -315,6 +323,9 @@ pub fn backward_weights(
     x: &[f32],
     dy: Gradient<'_>,
 ) -> Result<()> {
+    if let Some(layer) = Thin::of(g) {
+        return layer.backward_weights(engine, dw, x, dy);
+    }
     let columns = Columns::new(g);
     let (rows, channels) = (columns.rows(), columns.y_channels);
     let groups: Vec<Range<usize>> = columns.tap_groups(BACKWARD_WIDTH).collect();

@@ -10,6 +10,7 @@
 //! | `winograd/` | the heavy convolutions, with fewer multiplications |
 //! | `algorithm.rs` | which of the two a layer takes |
 //! | `columns.rs`, `conv.rs` | any convolution as a matrix product |
+//! | `thin.rs` | the same for images of one or three channels, read in place |
 //! | `fused.rs`, `moments.rs` | whole blocks in fewer passes over memory |
 //! | `batch_norm.rs`, `activation.rs`, `loss.rs`, `adam.rs`, `input.rs` | the other ops |
 //! | `engine.rs`, `memory.rs`, `shared.rs` | threads, and memory that they share |
@@ -39,6 +40,7 @@ mod shared;
 mod simd;
 #[cfg(test)]
 mod tests;
+mod thin;
 mod winograd;
 
 use super::block::{Block, BlockActs, BlockGrads, BlockParams, Mode, NormStats};

@@ -1,4 +1,5 @@
 use super::*;
+use crate::backend::cpu::simd::Isa;
 use crate::shape::{ConvGeometry, Nchw};
 
 /// Strides, paddings and sizes of every kind: whole networks' layers in small, the ends of a DCGAN,
@@ -36,13 +37,41 @@ fn geometries() -> Vec<ConvGeometry> {
     ]
 }
 
+/// Images of one or three channels and whole panels of features, whose columns are read in place: several
+/// bands of rows, maps narrower than a tile, rectangles, more images than segments.
+fn thin_geometries() -> Vec<ConvGeometry> {
+    [
+        ([1, 1], [4, 4], 16),
+        ([2, 3], [8, 8], 48),
+        ([1, 3], [64, 64], 64),
+        ([2, 1], [34, 30], 32),
+        ([3, 3], [36, 50], 16),
+        ([19, 1], [6, 10], 80),
+    ]
+    .map(|([n, c], [h, w], o)| {
+        ConvGeometry::conv(Nchw::new(n, c, h, w), o, [4, 4], [2, 2], [1, 1]).expect("a geometry")
+    })
+    .into()
+}
+
 /// f32 sums of products lose about √depth·2⁻²⁴; the deepest here has 2,400 terms.
 const BOUND: f64 = 1e-6;
 
 #[test]
 fn all_three_passes_match_the_reference() {
-    let backend = cpu();
-    for g in geometries() {
+    passes_match_the_reference(&cpu(), &geometries());
+}
+
+#[test]
+fn thin_layers_match_the_reference_on_every_instruction_set() {
+    for isa in Isa::all() {
+        let backend = Cpu { engine: Engine::new(Some(3), isa).unwrap(), ..cpu() };
+        passes_match_the_reference(&backend, &thin_geometries());
+    }
+}
+
+fn passes_match_the_reference(backend: &Cpu, geometries: &[ConvGeometry]) {
+    for &g in geometries {
         let (x, y) = (TensorShape::Image(g.x), TensorShape::Image(g.y));
         let (a, b, w) = (Pair::random(1, x), Pair::random(2, y), Pair::random(3, g.filter()));
 
@@ -127,7 +156,7 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
 #[test]
 fn an_image_does_not_depend_on_its_batch() {
     let backend = cpu();
-    for g in geometries() {
+    for g in geometries().into_iter().chain(thin_geometries()) {
         let (one, three) = (g.with_batch(1), g.with_batch(3));
         let w = tensor(&backend, g.filter(), &normals(1, g.filter().len()));
         let batch_of = |image: &[f32], others: u64, at: usize| {

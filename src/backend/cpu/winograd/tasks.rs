@@ -1,7 +1,7 @@
 //! What a thread computes at a time. A task is a [`Kernel`], compiled as a whole for each instruction set.
 
 use super::super::moments::ChunkMoments;
-use super::super::product::{Product, Write};
+use super::super::product::{Plain, Product, Transposed, Write};
 use super::super::shared::Shared;
 use super::super::simd::{Kernel, LANES, Simd};
 use super::image::Source;
@@ -96,7 +96,7 @@ impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for Forward<'_, F, N,
                 for point in 0..layer.points {
                     let m = &mut m[point * m_shape.point()..];
                     let v = &v[point * pass.v.block.point()..];
-                    product.multiply(s, m, v, &u[point * u_shape.point()..]);
+                    product.multiply::<S, Plain>(s, m, v, &u[point * u_shape.point()..]);
                 }
             }
             let (images, panels) = (images.clone(), y_panels.clone());
@@ -159,7 +159,7 @@ impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for DataGradient<'_, 
                 for point in 0..layer.points {
                     let m = &mut m[point * m_shape.point()..];
                     let z = &z[point * pass.z.block.point()..];
-                    product.multiply(s, m, z, &u[point * u_shape.point()..]);
+                    product.multiply::<S, Plain>(s, m, z, &u[point * u_shape.point()..]);
                 }
             }
             // SAFETY: a task has these images and this panel of dx to itself.
@@ -210,7 +210,7 @@ impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for WeightGradient<'_
             for point in 0..layer.points {
                 let du = &mut du[point * du_shape.point()..];
                 let v = &v[point * pass.v.block.point()..];
-                product.multiply_transposed(s, du, v, &z[point * pass.z.block.point()..]);
+                product.multiply::<S, Transposed>(s, du, v, &z[point * pass.z.block.point()..]);
             }
         }
         let x_panels = k.start / PARITIES..k.end / PARITIES;
@@ -223,5 +223,5 @@ impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for WeightGradient<'_
 fn product(rows: usize, depth: usize, [c, a, b]: [Block; 3], goes_on: bool) -> Product {
     let write = if goes_on { Write::Add } else { Write::Overwrite };
     let [c_panel, a_panel, b_panel] = [c, a, b].map(|block| block.panel());
-    Product { rows, depth, panels: b.panels, a_panel, b_panel, c_panel, write }
+    Product { rows, depth, panels: b.panels, a_panel, b_panel, c_panel, c_row: LANES, write }
 }
