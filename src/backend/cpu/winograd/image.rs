@@ -31,8 +31,11 @@ unsafe fn store_points<S: Simd, const M: usize>(
 ) {
     for a in 0..M {
         for b in 0..M {
+            let place = (a * M + b) * shape.point() + at;
+            // The next tile's lines: no hardware follows as many streams as a block has points and panels.
+            s.prefetch(block.as_ptr().wrapping_add(place + LANES));
             // SAFETY: the caller's promise.
-            let line = unsafe { block.line((a * M + b) * shape.point() + at) };
+            let line = unsafe { block.line(place) };
             s.store(line, values[a][b]);
         }
     }
@@ -197,8 +200,11 @@ pub unsafe fn output<S: Simd, F: Tile<N, M>, const N: usize, const M: usize>(
             for u in 0..N {
                 for v in 0..N {
                     let pixel = (image * height + N * i + u) * width + N * j + v;
+                    let place = pixel * channels + panel * LANES;
+                    // The next tile's pixel.
+                    s.prefetch(y.as_ptr().wrapping_add(place + N * channels));
                     // SAFETY: the caller's promise.
-                    let line = unsafe { y.line(pixel * channels + panel * LANES) };
+                    let line = unsafe { y.line(place) };
                     s.store(line, values[u][v]);
                 }
             }
@@ -241,8 +247,11 @@ pub unsafe fn input_gradient<S: Simd, F: Tile<N, M>, const N: usize, const M: us
                         continue;
                     }
                     let pixel = (image * height + r) * width + c;
+                    let place = pixel * channels + panel * LANES;
+                    // The next tile's pixel.
+                    s.prefetch(dx.as_ptr().wrapping_add(place + 2 * N * channels));
                     // SAFETY: the caller's promise.
-                    let line = unsafe { dx.line(pixel * channels + panel * LANES) };
+                    let line = unsafe { dx.line(place) };
                     let written = (u == 0 && i > 0) || (v == 0 && j > 0);
                     let value = patch[u][v];
                     let value = if written { s.add(s.load(line), value) } else { value };

@@ -23,8 +23,9 @@
 //! than the definition, F(2, 2) 1.78 times.
 //!
 //! **Blocks.** Tiles are taken some images at a time (a *chunk* of about 128 tiles), channels 128 products
-//! deep (a *group*), and outputs a few panels at a time, so that what a task works on stays in its L2 cache:
-//! V or Z of a whole batch is never in memory, U and dU never leave the task that needs them.
+//! deep (a *group*), outputs a few panels at a time, and U and dU a row of points at a time, so that what a
+//! task works on stays in its L2 cache: V or Z of a whole batch is never in memory, U and dU never leave the
+//! task that needs them.
 //!
 //! | file | what |
 //! |---|---|

@@ -5,6 +5,7 @@ use super::super::engine::Engine;
 use super::super::moments::{ChunkMoments, ChunkSums};
 use super::super::shared::Shared;
 use super::super::simd::LANES;
+use super::filter::Units;
 use super::image::Source;
 use super::layer::{Block, Blocks, Layer, PARITIES};
 use super::tasks::{DataGradient, Forward, Side, Transform, WeightGradient};
@@ -69,9 +70,15 @@ impl<'a, F: Tile<N, M>, const N: usize, const M: usize> Pass<'a, F, N, M> {
         let [y_out, x_out, dw] = [y_out, x_out, dw].map(|out| out.map(Shared::new));
         let [v_len, z_len] = [(&x, &self.v), (&y, &self.z)]
             .map(|(side, blocks)| side.map_or(0, |_| blocks.chunk_len()));
-        let [m, u] = self.product_blocks(TASK_PANELS, self.v.block.panels.max(self.z.block.panels));
-        let du = self.block(TASK_PANELS, self.v.block.panels * LANES);
-        self.engine.reserve_scratch((m.len() + u.len()).max(du.len()))?;
+        self.engine.reserve_scratch(
+            [
+                self.forward_scratch(TASK_PANELS),
+                self.data_gradient_scratch(),
+                self.weight_gradient_scratch(TASK_PANELS),
+            ]
+            .into_iter()
+            .fold(0, usize::max),
+        )?;
         let (size, channels) = match y_out {
             Some(_) => (layer.y, layer.y_channels),
             None => (layer.x, layer.x_channels),
@@ -116,8 +123,7 @@ impl<'a, F: Tile<N, M>, const N: usize, const M: usize> Pass<'a, F, N, M> {
         let first = chunks.start;
         self.tasks(chunks, self.z.panels.div_ceil(TASK_PANELS)).for_each(|(chunks, part)| {
             let y_panels = part * TASK_PANELS..self.z.panels.min((part + 1) * TASK_PANELS);
-            let [m, u] = self.product_blocks(y_panels.len(), self.v.block.panels);
-            self.engine.with_scratch(m.len() + u.len(), |scratch| {
+            self.engine.with_scratch(self.forward_scratch(y_panels.len()), |scratch| {
                 let pass = self;
                 let task = Forward { pass, y, moments, v, w, scratch, chunks, first, y_panels };
                 self.engine.isa.run(task);
@@ -135,9 +141,8 @@ impl<'a, F: Tile<N, M>, const N: usize, const M: usize> Pass<'a, F, N, M> {
         chunks: &Range<usize>,
     ) {
         let first = chunks.start;
-        let [m, u] = self.product_blocks(PARITIES, self.z.block.panels);
         self.tasks(chunks, self.layer.x_channels / LANES).for_each(|(chunks, x_panel)| {
-            self.engine.with_scratch(m.len() + u.len(), |scratch| {
+            self.engine.with_scratch(self.data_gradient_scratch(), |scratch| {
                 let pass = self;
                 let task =
                     DataGradient { pass, dx, moments, z, w, scratch, chunks, first, x_panel };
@@ -154,8 +159,7 @@ impl<'a, F: Tile<N, M>, const N: usize, const M: usize> Pass<'a, F, N, M> {
             let (group, part) = (task / parts, task % parts);
             let y_panels = part * width..self.z.panels.min((part + 1) * width);
             let chunks = chunks.clone();
-            let rows = self.v.group(group).len() * LANES;
-            self.engine.with_scratch(self.block(y_panels.len(), rows).len(), |scratch| {
+            self.engine.with_scratch(self.weight_gradient_scratch(y_panels.len()), |scratch| {
                 let task =
                     WeightGradient { pass: self, dw, scratch, v, z, chunks, group, y_panels };
                 self.engine.isa.run(task);
@@ -208,14 +212,34 @@ impl<'a, F: Tile<N, M>, const N: usize, const M: usize> Pass<'a, F, N, M> {
         4 * self.engine.pool.current_num_threads()
     }
 
-    /// What a matrix of `panels` × `rows` for each point takes.
-    pub fn block(&self, panels: usize, rows: usize) -> Block {
-        Block { points: self.layer.points, panels, rows }
+    /// A matrix of `panels` × `rows` for each of a row of points.
+    pub fn row_of_points(&self, panels: usize, rows: usize) -> Block {
+        Block { points: M, panels, rows }
     }
 
-    /// M and U of a task that computes `panels` panels from groups of `depth` panels.
+    /// M, and a row of points of U, of a task that computes `panels` panels from groups of `depth` panels.
     pub fn product_blocks(&self, panels: usize, depth: usize) -> [Block; 2] {
-        [self.layer.rows(), depth * LANES].map(|rows| self.block(panels, rows))
+        let m = Block { points: self.layer.points, panels, rows: self.layer.rows() };
+        [m, self.row_of_points(panels, depth * LANES)]
+    }
+
+    /// What [`Forward`] needs for `y_panels` panels.
+    fn forward_scratch(&self, y_panels: usize) -> usize {
+        let [m, u] = self.product_blocks(y_panels, self.v.block.panels);
+        let x_panels = self.v.block.panels / PARITIES;
+        m.len() + u.len() + Units::forward(u, x_panels, y_panels).len()
+    }
+
+    /// What [`DataGradient`] needs.
+    fn data_gradient_scratch(&self) -> usize {
+        let [m, u] = self.product_blocks(PARITIES, self.z.block.panels);
+        m.len() + u.len() + Units::backward(u, self.z.block.panels).len()
+    }
+
+    /// What [`WeightGradient`] needs for `y_panels` panels.
+    fn weight_gradient_scratch(&self, y_panels: usize) -> usize {
+        let du = self.row_of_points(y_panels, self.v.block.panels * LANES);
+        du.len() + Units::forward(du, self.v.block.panels / PARITIES, y_panels).len()
     }
 
     pub fn rows(&self, images: &Range<usize>) -> usize {

@@ -4,6 +4,7 @@ use super::super::moments::ChunkMoments;
 use super::super::product::{Plain, Product, Transposed, Write};
 use super::super::shared::Shared;
 use super::super::simd::{Kernel, LANES, Simd};
+use super::filter::Units;
 use super::image::Source;
 use super::layer::{Block, PARITIES};
 use super::passes::Pass;
@@ -63,7 +64,7 @@ pub struct Forward<'a, F, const N: usize, const M: usize> {
     pub moments: Option<&'a ChunkMoments<'a>>,
     pub v: &'a [f32],
     pub w: &'a [f32],
-    /// Room for M and U.
+    /// Room for M, a row of points of U, and the taps.
     pub scratch: &'a mut [f32],
     /// The chunks, and the first of those whose transforms exist.
     pub chunks: Range<usize>,
@@ -79,24 +80,29 @@ impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for Forward<'_, F, N,
         let Self { pass, y, moments, v, w, scratch, chunks, first, y_panels } = self;
         let (layer, panels) = (&pass.layer, y_panels.len());
         let [m_shape, u_shape] = pass.product_blocks(panels, pass.v.block.panels);
-        let (m, u) = scratch.split_at_mut(m_shape.len());
+        let (m, rest) = scratch.split_at_mut(m_shape.len());
+        let (u, taps) = rest.split_at_mut(u_shape.len());
         for chunk in chunks.clone() {
             let images = layer.chunk(chunk);
             for group in 0..pass.v.groups {
                 let k = pass.v.group(group);
-                // The only group's U serves every chunk.
+                let x_panels = k.start / PARITIES..k.end / PARITIES;
+                let units = Units::forward(u_shape, x_panels.len(), panels);
+                // The only group's taps serve every chunk.
                 if pass.v.groups > 1 || chunk == chunks.start {
-                    let x_panels = k.start / PARITIES..k.end / PARITIES;
-                    let y_panels = y_panels.clone();
-                    filter::forward::<S, F, N, M>(s, layer, u_shape, u, w, x_panels, y_panels);
+                    filter::collect(s, layer, taps, w, x_panels, y_panels.clone());
                 }
                 let (rows, depth) = (pass.rows(&images), k.len() * LANES);
                 let product = product(rows, depth, [m_shape, pass.v.block, u_shape], group > 0);
                 let v = pass.v.at(v, chunk - first, group);
-                for point in 0..layer.points {
-                    let m = &mut m[point * m_shape.point()..];
-                    let v = &v[point * pass.v.block.point()..];
-                    product.multiply::<S, Plain>(s, m, v, &u[point * u_shape.point()..]);
+                for a in 0..M {
+                    filter::row_of_points::<S, F, N, M>(s, u_shape, u, units, taps, a);
+                    for b in 0..M {
+                        let point = a * M + b;
+                        let m = &mut m[point * m_shape.point()..];
+                        let v = &v[point * pass.v.block.point()..];
+                        product.multiply::<S, Plain>(s, m, v, &u[b * u_shape.point()..]);
+                    }
                 }
             }
             let (images, panels) = (images.clone(), y_panels.clone());
@@ -128,7 +134,7 @@ pub struct DataGradient<'a, F, const N: usize, const M: usize> {
     pub moments: Option<&'a ChunkMoments<'a>>,
     pub z: &'a [f32],
     pub w: &'a [f32],
-    /// Room for M and U.
+    /// Room for M, a row of points of U, and the taps.
     pub scratch: &'a mut [f32],
     /// The chunks, and the first of those whose transforms exist.
     pub chunks: Range<usize>,
@@ -144,22 +150,28 @@ impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for DataGradient<'_, 
         let Self { pass, dx, moments, z, w, scratch, chunks, first, x_panel } = self;
         let layer = &pass.layer;
         let [m_shape, u_shape] = pass.product_blocks(PARITIES, pass.z.block.panels);
-        let (m, u) = scratch.split_at_mut(m_shape.len());
+        let (m, rest) = scratch.split_at_mut(m_shape.len());
+        let (u, taps) = rest.split_at_mut(u_shape.len());
         for chunk in chunks.clone() {
             let images = layer.chunk(chunk);
             for group in 0..pass.z.groups {
                 let k = pass.z.group(group);
                 let (rows, depth) = (pass.rows(&images), k.len() * LANES);
-                // The only group's U serves every chunk.
+                let units = Units::backward(u_shape, k.len());
+                // The only group's taps serve every chunk.
                 if pass.z.groups > 1 || chunk == chunks.start {
-                    filter::backward::<S, F, N, M>(s, layer, u_shape, u, w, x_panel, k);
+                    filter::collect_transposed(s, layer, taps, w, x_panel, k);
                 }
                 let product = product(rows, depth, [m_shape, pass.z.block, u_shape], group > 0);
                 let z = pass.z.at(z, chunk - first, group);
-                for point in 0..layer.points {
-                    let m = &mut m[point * m_shape.point()..];
-                    let z = &z[point * pass.z.block.point()..];
-                    product.multiply::<S, Plain>(s, m, z, &u[point * u_shape.point()..]);
+                for a in 0..M {
+                    filter::row_of_points::<S, F, N, M>(s, u_shape, u, units, taps, a);
+                    for b in 0..M {
+                        let point = a * M + b;
+                        let m = &mut m[point * m_shape.point()..];
+                        let z = &z[point * pass.z.block.point()..];
+                        product.multiply::<S, Plain>(s, m, z, &u[b * u_shape.point()..]);
+                    }
                 }
             }
             // SAFETY: a task has these images and this panel of dx to itself.
@@ -182,7 +194,7 @@ pub struct WeightGradient<'a, F, const N: usize, const M: usize> {
     pub dw: &'a Shared<'a>,
     pub v: &'a [f32],
     pub z: &'a [f32],
-    /// Room for dU.
+    /// Room for a row of points of dU, and the taps.
     pub scratch: &'a mut [f32],
     /// The chunks whose transforms `v` and `z` hold.
     pub chunks: Range<usize>,
@@ -195,27 +207,35 @@ impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for WeightGradient<'_
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { pass, dw, v, z, scratch: du, chunks, group, y_panels } = self;
+        let Self { pass, dw, v, z, scratch, chunks, group, y_panels } = self;
         let (layer, k) = (&pass.layer, pass.v.group(group));
         let rows = k.len() * LANES;
-        let du_shape = pass.block(y_panels.len(), rows);
-        let (z_group, first) = pass.z.find(y_panels.start);
-        for (chunk, index) in chunks.enumerate() {
-            let v = pass.v.at(v, chunk, group);
-            let z = &pass.z.at(z, chunk, z_group)[first * pass.z.block.panel()..];
-            let depth = pass.rows(&layer.chunk(index));
-            let sizes = [du_shape, pass.v.block, pass.z.block];
-            let product =
-                Product { panels: y_panels.len(), ..product(rows, depth, sizes, chunk > 0) };
-            for point in 0..layer.points {
-                let du = &mut du[point * du_shape.point()..];
-                let v = &v[point * pass.v.block.point()..];
-                product.multiply::<S, Transposed>(s, du, v, &z[point * pass.z.block.point()..]);
-            }
-        }
+        let shape = pass.row_of_points(y_panels.len(), rows);
+        let (du, taps) = scratch.split_at_mut(shape.len());
         let x_panels = k.start / PARITIES..k.end / PARITIES;
+        let units = Units::forward(shape, x_panels.len(), y_panels.len());
+        taps.fill(0.0);
+        let (z_group, first) = pass.z.find(y_panels.start);
+        for a in 0..M {
+            for (chunk, index) in chunks.clone().enumerate() {
+                let v = pass.v.at(v, chunk, group);
+                let z = &pass.z.at(z, chunk, z_group)[first * pass.z.block.panel()..];
+                let depth = pass.rows(&layer.chunk(index));
+                let sizes = [shape, pass.v.block, pass.z.block];
+                let product =
+                    Product { panels: y_panels.len(), ..product(rows, depth, sizes, chunk > 0) };
+                for b in 0..M {
+                    let point = a * M + b;
+                    let du = &mut du[b * shape.point()..];
+                    let v = &v[point * pass.v.block.point()..];
+                    let z = &z[point * pass.z.block.point()..];
+                    product.multiply::<S, Transposed>(s, du, v, z);
+                }
+            }
+            filter::add_row_of_points::<S, F, N, M>(s, shape, taps, units, du, a);
+        }
         // SAFETY: a task has these channels of dw to itself.
-        unsafe { filter::gradient::<S, F, N, M>(s, layer, du_shape, dw, du, x_panels, y_panels) }
+        unsafe { filter::add(s, layer, dw, taps, x_panels, y_panels) }
     }
 }
 

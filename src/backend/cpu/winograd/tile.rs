@@ -21,6 +21,9 @@ use crate::backend::cpu::simd::Simd;
 
 /// F(N, 2) in one dimension, with M = N + 1 points.
 pub trait Tile<const N: usize, const M: usize>: Copy + Send + Sync {
+    /// G
+    const FILTER: [[f32; 2]; M];
+
     /// `Bᵀ x`
     fn input<S: Simd>(s: S, x: [S::V; M]) -> [S::V; M];
     /// `B m`
@@ -44,6 +47,14 @@ pub struct F4;
 pub struct F2;
 
 impl Tile<4, 5> for F4 {
+    const FILTER: [[f32; 2]; 5] = [
+        [2.0 / 3.0, 2.0 / 3.0],
+        [-2.0 / 3.0, 2.0 / 3.0],
+        [-4.0 / 3.0, -2.0 / 3.0],
+        [4.0 / 3.0, -2.0 / 3.0],
+        [0.0, 1.0],
+    ];
+
     #[inline(always)]
     fn input<S: Simd>(s: S, [x0, x1, x2, x3, x4]: [S::V; 5]) -> [S::V; 5] {
         let (even, odd) = (s.axpy(-0.25, x0, x2), s.axpy(-0.25, x1, x3));
@@ -107,6 +118,8 @@ impl Tile<4, 5> for F4 {
 }
 
 impl Tile<2, 3> for F2 {
+    const FILTER: [[f32; 2]; 3] = [[0.5, 0.5], [-0.5, 0.5], [0.0, 1.0]];
+
     #[inline(always)]
     fn input<S: Simd>(s: S, [x0, x1, x2]: [S::V; 3]) -> [S::V; 3] {
         [s.add(x0, x1), s.sub(x1, x0), s.sub(x2, x0)]
