@@ -153,7 +153,7 @@ pub fn row_of_points<S: Simd, F: Tile<N, M>, const N: usize, const M: usize>(
                 let (first, second) = (tap(parity, 0, l), tap(parity, 1, l));
                 let first = s.load(line(taps, unit + first * LANES));
                 let second = s.load(line(taps, unit + second * LANES));
-                row[l] = s.add(s.mul(g0, first), s.mul(g1, second));
+                row[l] = s.fma(g0, first, s.mul(g1, second));
             }
             let points = F::filter(s, row);
             for b in 0..M {
