@@ -89,8 +89,7 @@ impl Pointwise for Sigmoid {
 fn tanh(x: f32) -> f32 {
     let size = x.abs();
     let square = x * x;
-    let series = ((((-5.704_988_7e-3 * square + 2.063_908_9e-2) * square - 5.373_971_6e-2)
-        * square
+    let series = ((((-5.704_988_7e-3 * square + 2.063_909e-2) * square - 5.373_971_6e-2) * square
         + 1.333_144_2e-1)
         * square
         - 3.333_328e-1)
