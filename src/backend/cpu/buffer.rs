@@ -39,7 +39,8 @@ impl Buffer {
     pub(super) fn non_finite(&self) -> usize {
         self.data
             .par_chunks(CHUNK)
-            .map(|chunk| chunk.iter().filter(|v| !v.is_finite()).count())
+            // In u32, so that a vector counts as many as it has lanes.
+            .map(|chunk| chunk.iter().map(|v| u32::from(!v.is_finite())).sum::<u32>() as usize)
             .sum()
     }
 }
