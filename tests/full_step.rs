@@ -98,7 +98,10 @@ fn a_full_size_step_is_the_cpus() {
 
 /// The gradient by which this tensor of the state was updated.
 fn gradient_of<'a>(name: &str, gradients: &'a State) -> Option<&'a [f64]> {
-    let short = name.replace("generator.", "G.").replace("discriminator.", "D.");
+    let short = ["generator_ema.", "generator.", "discriminator."]
+        .iter()
+        .zip(["G.", "G.", "D."])
+        .find_map(|(long, short)| Some(format!("{short}{}", name.strip_prefix(long)?)))?;
     gradients.iter().find(|(name, _)| *name == short).map(|(_, gradient)| &gradient[..])
 }
 
