@@ -10,7 +10,7 @@ use super::engine::Engine;
 use super::panels::{self, Row};
 use super::product::{Plain, Product, Transposed, Write};
 use super::shared::Shared;
-use super::simd::{Isa, Kernel, LANES, Simd};
+use super::simd::{Isa, LANES};
 use super::thin::Thin;
 use crate::backend::ops::Activation;
 use crate::error::Result;
@@ -67,50 +67,28 @@ fn tiles(
     })
 }
 
-/// A product as a kernel of its own. All matrices have panels without gaps.
-struct Multiply<'a> {
-    rows: usize,
-    depth: usize,
-    panels: usize,
+/// A product of matrices whose panels have no gaps, but that B may be rows of a taller matrix of `b_rows`.
+fn product(
+    (rows, depth, cols): (usize, usize, usize),
     write: Write,
-    /// Whether A is `depth × rows`.
-    transposed: bool,
-    c: &'a mut [f32],
-    a: &'a [f32],
-    b: &'a [f32],
-    /// Rows of the matrix whose panels B is among: `depth` or more.
+    a_rows: usize,
     b_rows: usize,
+) -> Product {
+    let [a_panel, b_panel, c_panel] = [a_rows, b_rows, rows].map(|rows| LANES * rows);
+    let panels = cols.div_ceil(LANES);
+    Product { rows, depth, panels, a_panel, b_panel, c_panel, c_row: LANES, write }
 }
 
-impl Kernel for Multiply<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let Self { rows, depth, panels, write, transposed, c, a, b, b_rows } = self;
-        let a_panel = LANES * if transposed { depth } else { rows };
-        let (b_panel, c_panel) = (LANES * b_rows, LANES * rows);
-        let product =
-            Product { rows, depth, panels, a_panel, b_panel, c_panel, c_row: LANES, write };
-        if transposed {
-            product.multiply::<S, Transposed>(s, c, a, b);
-        } else {
-            product.multiply::<S, Plain>(s, c, a, b);
-        }
-    }
-}
-
-/// A product; B may be rows of a taller matrix.
+/// `C = A·B`; B may be rows of a taller matrix.
 fn multiply(
     isa: Isa,
-    (rows, depth, cols): (usize, usize, usize),
+    size: (usize, usize, usize),
     write: Write,
     c: &mut [f32],
     a: &[f32],
     (b, b_rows): (&[f32], usize),
 ) {
-    let panels = cols.div_ceil(LANES);
-    isa.run(Multiply { rows, depth, panels, write, transposed: false, c, a, b, b_rows });
+    product(size, write, size.0, b_rows).multiply_on::<Plain>(isa, c, a, b);
 }
 
 /// `Y = f(X·W)`, tile by tile; the depth of the product is cut into groups of taps.
@@ -376,27 +354,18 @@ fn accumulate_weights(
     let (width, channels) = (taps.len() * columns.x_channels, columns.y_channels);
     engine.with_scratch(x_len + dy_len + product_len, |scratch| {
         let (block, rest) = scratch.split_at_mut(x_len);
-        let (lines, product) = rest.split_at_mut(dy_len);
-        product.fill(0.0);
+        let (lines, sums) = rest.split_at_mut(dy_len);
+        sums.fill(0.0);
         for start in positions.clone().step_by(DEPTH) {
             let rows = start..positions.end.min(start + DEPTH);
             let depth = rows.len();
             dy.pack(engine.isa, lines, rows.clone(), channels);
             columns.gather(block, x, rows, taps.clone());
-            engine.isa.run(Multiply {
-                rows: width,
-                depth,
-                panels: channels.div_ceil(LANES),
-                write: Write::Continue,
-                transposed: true,
-                c: product,
-                a: block,
-                b: lines,
-                b_rows: depth,
-            });
+            product((width, depth, channels), Write::Continue, depth, depth)
+                .multiply_on::<Transposed>(engine.isa, sums, block, lines);
         }
         for (row, part) in part.chunks_exact_mut(channels).enumerate() {
-            Row::new(product, width, row).copy_to(0, part);
+            Row::new(sums, width, row).copy_to(0, part);
         }
     });
 }

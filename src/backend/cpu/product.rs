@@ -21,7 +21,7 @@
 // set.
 #![allow(clippy::needless_range_loop)]
 
-use super::simd::{Kernel, LANES, Line, Simd};
+use super::simd::{Isa, Kernel, LANES, Line, Simd};
 use std::marker::PhantomData;
 
 /// Sizes of a product, and where the numbers of its matrices lie.
@@ -150,10 +150,19 @@ impl Product {
     /// `C = A·B`, or added to what C holds, with A `rows × depth` and B `depth × 16·panels`.
     #[inline(always)]
     pub fn multiply<S: Simd, A: Left>(self, s: S, c: &mut [f32], a: &[f32], b: &[f32]) {
+        s.enter(self.kernel::<A>(c, a, b));
+    }
+
+    /// The same from outside a kernel.
+    pub fn multiply_on<A: Left>(self, isa: Isa, c: &mut [f32], a: &[f32], b: &[f32]) {
+        isa.run(self.kernel::<A>(c, a, b));
+    }
+
+    fn kernel<'a, A: Left>(self, c: &'a mut [f32], a: &'a [f32], b: &'a [f32]) -> Multiply<'a, A> {
         assert!(left_extent::<A>(&self) <= a.len());
         assert!(extent(self.panels, self.depth, self.b_panel, LANES) <= b.len());
         assert!(extent(self.panels, self.rows, self.c_panel, self.c_row) <= c.len());
-        s.enter(Multiply::<A> { product: self, c, a, b, left: PhantomData });
+        Multiply { product: self, c, a, b, left: PhantomData }
     }
 }
 

@@ -12,14 +12,13 @@ use super::activation;
 use super::conv::{Gradient, pack_filter, pack_transposed_filter};
 use super::engine::Engine;
 use super::panels::{self, Row};
-use super::product::{Left, Plain, Product, Window, WindowTransposed, Write};
+use super::product::{Plain, Product, Window, WindowTransposed, Write};
 use super::shared::Shared;
 use super::simd::{Kernel, LANES, Simd};
 use crate::backend::ops::Activation;
 use crate::error::Result;
 use crate::shape::ConvGeometry;
 use rayon::prelude::*;
-use std::marker::PhantomData;
 use std::ops::Range;
 
 /// Rows and columns of the filter.
@@ -175,7 +174,7 @@ impl<const C: usize, const SPAN: usize> Pass<'_, C, SPAN> {
                             write: Write::Overwrite,
                         };
                         let a = &padded[2 * (i - band.start) * self.row()..];
-                        engine.isa.run(Multiply::<Window<C>>::new(product, y, a, filter));
+                        product.multiply_on::<Window<C>>(engine.isa, y, a, filter);
                         activation::apply(engine.isa, f, y);
                     }
                 });
@@ -215,7 +214,7 @@ impl<const C: usize, const SPAN: usize> Pass<'_, C, SPAN> {
                             c_row: Self::DEPTH,
                             write: Write::Overwrite,
                         };
-                        engine.isa.run(Multiply::<Plain>::new(sizes, product, lines, filter));
+                        sizes.multiply_on::<Plain>(engine.isa, product, lines, filter);
                         let padded = &mut padded[2 * i * row..];
                         engine.isa.run(Scatter::<C, SPAN> { padded, row, product, width });
                     }
@@ -285,34 +284,10 @@ impl<const C: usize, const SPAN: usize> Pass<'_, C, SPAN> {
                     };
                     let a = &padded[(2 * (i - band.start) + k) * row..];
                     let part = &mut part[k * SPAN * LANES..];
-                    engine.isa.run(Multiply::<WindowTransposed<C>>::new(product, part, a, lines));
+                    product.multiply_on::<WindowTransposed<C>>(engine.isa, part, a, lines);
                 }
             }
         }
-    }
-}
-
-/// A product as a kernel of its own.
-struct Multiply<'a, A> {
-    product: Product,
-    c: &'a mut [f32],
-    a: &'a [f32],
-    b: &'a [f32],
-    left: PhantomData<A>,
-}
-
-impl<'a, A> Multiply<'a, A> {
-    fn new(product: Product, c: &'a mut [f32], a: &'a [f32], b: &'a [f32]) -> Self {
-        Self { product, c, a, b, left: PhantomData }
-    }
-}
-
-impl<A: Left> Kernel for Multiply<'_, A> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        self.product.multiply::<S, A>(s, self.c, self.a, self.b);
     }
 }
 
