@@ -152,6 +152,18 @@ pub fn dispatch<K: PointwiseKernel>(isa: Isa, f: Activation, kernel: K) {
     }
 }
 
+/// The same inside a kernel.
+#[inline(always)]
+pub fn dispatch_in<S: Simd, K: PointwiseKernel>(s: S, f: Activation, kernel: K) {
+    match f {
+        Activation::Identity => s.enter(With(Identity, kernel)),
+        Activation::Relu => s.enter(With(Relu, kernel)),
+        Activation::LeakyRelu { slope } => s.enter(With(LeakyRelu(slope as f32), kernel)),
+        Activation::Tanh => s.enter(With(Tanh, kernel)),
+        Activation::Sigmoid => s.enter(With(Sigmoid, kernel)),
+    }
+}
+
 struct Forward<'a>(&'a mut [f32]);
 
 impl PointwiseKernel for Forward<'_> {

@@ -5,7 +5,7 @@
 //! into chunks whose size depends on the shape alone and whose sums are added in order.
 
 use super::activation::{self, Pointwise, PointwiseKernel};
-use super::simd::Isa;
+use super::simd::{Isa, LANES, Line, line};
 use super::{CHUNK, Cpu};
 use crate::backend::NormSaved;
 use crate::backend::block::NormStats;
@@ -105,31 +105,52 @@ impl Moments {
         var.iter_mut().zip(&self.var).for_each(|(old, &new)| towards(old, new * m / (m - 1.0)));
     }
 
-    /// `y = f(γ·(x − μ)·inv_std + β)`.
-    ///
-    /// μ comes as two f32, `μ₁ = f32(μ)` and `μ₂ = f32(μ − μ₁)`: where the mean is large beside the
-    /// deviation, `x − μ₁` is exact and μ₂ is what rounding the mean would have lost.
-    pub fn normalise(
+    /// What normalises with these statistics and activates by `f`.
+    pub fn normaliser<'a>(
         &self,
-        isa: Isa,
         p: BatchNorm,
-        f: Activation,
-        y: &mut [f32],
-        x: &[f32],
+        activation: Activation,
         gamma: &[f32],
-        beta: &[f32],
-    ) {
-        let channels = p.shape.c as usize;
+        beta: &'a [f32],
+    ) -> Normaliser<'a> {
         let mean: Vec<f32> = self.mean.iter().map(|&m| m as f32).collect();
-        let rest: Vec<f32> =
-            self.mean.iter().zip(&mean).map(|(m, &high)| (m - f64::from(high)) as f32).collect();
-        let scale: Vec<f32> =
-            self.inv_std(p).zip(gamma).map(|(s, &g)| (f64::from(g) * s) as f32).collect();
-        let (mean, rest, scale) = (&mean[..], &rest[..], &scale[..]);
+        let rest = self.mean.iter().zip(&mean).map(|(m, &high)| (m - f64::from(high)) as f32);
+        let scale = self.inv_std(p).zip(gamma).map(|(s, &g)| (f64::from(g) * s) as f32);
+        Normaliser { activation, rest: rest.collect(), scale: scale.collect(), mean, beta }
+    }
+}
+
+/// `y = f(γ·(x − μ)·inv_std + β)`.
+///
+/// μ comes as two f32, `μ₁ = f32(μ)` and `μ₂ = f32(μ − μ₁)`: where the mean is large beside the
+/// deviation, `x − μ₁` is exact and μ₂ is what rounding the mean would have lost.
+pub struct Normaliser<'a> {
+    pub activation: Activation,
+    pub mean: Vec<f32>,
+    rest: Vec<f32>,
+    scale: Vec<f32>,
+    beta: &'a [f32],
+}
+
+impl Normaliser<'_> {
+    /// `y` from `x`, all channels of all pixels.
+    pub fn run(&self, isa: Isa, y: &mut [f32], x: &[f32]) {
+        let channels = self.mean.len();
         let chunk = chunk_rows(channels) * channels;
         y.par_chunks_mut(chunk).zip(x.par_chunks(chunk)).for_each(|(y, x)| {
-            activation::dispatch(isa, f, Normalise { y, x, mean, rest, scale, beta });
+            activation::dispatch(isa, self.activation, Normalise { y, x, normaliser: self });
         });
+    }
+
+    /// `y` from `x` in place, sixteen channels from `channel` on.
+    #[inline(always)]
+    pub fn in_place<F: Pointwise>(&self, f: F, x_y: &mut Line, channel: usize) {
+        let (mean, rest) = (line(&self.mean, channel), line(&self.rest, channel));
+        let (scale, beta) = (line(&self.scale, channel), line(self.beta, channel));
+        for lane in 0..LANES {
+            x_y[lane] =
+                f.forward(((x_y[lane] - mean[lane]) - rest[lane]) * scale[lane] + beta[lane]);
+        }
     }
 }
 
@@ -137,18 +158,16 @@ impl Moments {
 struct Normalise<'a> {
     y: &'a mut [f32],
     x: &'a [f32],
-    mean: &'a [f32],
-    rest: &'a [f32],
-    scale: &'a [f32],
-    beta: &'a [f32],
+    normaliser: &'a Normaliser<'a>,
 }
 
 impl PointwiseKernel for Normalise<'_> {
     #[inline(always)]
     fn run<F: Pointwise>(self, f: F) {
-        let channels = self.mean.len();
-        let (mean, rest) = (&self.mean[..channels], &self.rest[..channels]);
-        let (scale, beta) = (&self.scale[..channels], &self.beta[..channels]);
+        let Normaliser { mean, rest, scale, beta, .. } = self.normaliser;
+        let channels = mean.len();
+        let (mean, rest) = (&mean[..channels], &rest[..channels]);
+        let (scale, beta) = (&scale[..channels], &beta[..channels]);
         for (y, x) in self.y.chunks_exact_mut(channels).zip(self.x.chunks_exact(channels)) {
             for c in 0..channels {
                 y[c] = f.forward(((x[c] - mean[c]) - rest[c]) * scale[c] + beta[c]);

@@ -2,14 +2,15 @@
 //!
 //! | where | what is saved |
 //! |---|---|
-//! | forward | statistics are taken of the convolution's output while it is in cache; one pass normalises and activates |
+//! | forward, training | statistics are taken of the convolution's output while it is in cache; one pass normalises and activates |
+//! | forward, evaluation | the convolution's output is normalised and activated while it is in cache |
 //! | backward | one pass multiplies by the activation's derivative and sums; batch norm's gradient is computed where the convolution reads it |
 //! | no batch norm | a direct convolution activates what it writes, and multiplies by the derivative what it reads |
 //! | backward | the transform of the gradient serves the weight gradient and the data gradient |
 
 use super::batch_norm::{self, Moments, Projections, Terms};
 use super::conv::Gradient;
-use super::winograd::{self, Call, NormGradient, Source};
+use super::winograd::{self, Call, NormGradient, Source, Then};
 use super::{Algorithm, Buffer, Cpu, add_norm_gradients, conv};
 use crate::backend::block::{
     self, Block, BlockActs, BlockGrads, BlockParams, Direction, Mode, NormActs, NormParams,
@@ -56,9 +57,14 @@ impl Cpu {
             }
             Mode::Eval => {
                 expect_norm_forward(OP, p, [y, conv], [gamma, beta], None, running)?;
-                block::convolve(self, block, conv, x, w)?;
                 let moments = Moments::kept(&running.mean.data, &running.var.data);
-                self.normalise(p, block.activation, &moments, y, conv, gamma, beta);
+                let Algorithm::Winograd(n) = self.algorithm(block.geometry) else {
+                    block::convolve(self, block, conv, x, w)?;
+                    self.normalise(p, block.activation, &moments, y, conv, gamma, beta);
+                    return Ok(());
+                };
+                let normaliser = moments.normaliser(p, block.activation, &gamma.data, &beta.data);
+                self.convolve_in_tiles(block, n, y, x, w, Then::Normalise(&normaliser))?;
             }
         }
         Ok(())
@@ -128,14 +134,33 @@ impl Cpu {
             return Ok(self.run(|| Moments::of(p, &y.data)));
         };
         let mut moments = Moments::zeros(p.shape.c as usize);
+        self.convolve_in_tiles(block, n, y, x, w, Then::Measure(&mut moments))?;
+        Ok(moments)
+    }
+
+    /// The convolution of a block, and what is done with its output while it is in cache.
+    fn convolve_in_tiles(
+        &self,
+        block: &Block,
+        n: usize,
+        y: &mut Buffer,
+        x: &Buffer,
+        w: &Buffer,
+        then: Then<'_>,
+    ) -> Result<()> {
+        let g = block.geometry;
+        let ends = match block.direction {
+            Direction::Conv => [("x", x), ("y", &*y)],
+            Direction::ConvTranspose => [("y", &*y), ("x", x)],
+        };
+        expect_conv("block_forward", g, [ends[0], ends[1], ("w", w)])?;
         let (out, read) = (Some(&mut y.data[..]), Some(Source::from(&x.data[..])));
-        let call = Call { w: &w.data, moments: Some(&mut moments), ..Call::default() };
+        let call = Call { w: &w.data, then, ..Call::default() };
         let call = match block.direction {
             Direction::Conv => Call { x: read, y_out: out, ..call },
             Direction::ConvTranspose => Call { y: read, x_out: out, ..call },
         };
-        self.run(|| winograd::run(&self.engine, g, n, call))?;
-        Ok(moments)
+        self.run(|| winograd::run(&self.engine, g, n, call))
     }
 
     /// `y = f(batch norm of x)` with these statistics.
@@ -150,7 +175,7 @@ impl Cpu {
         beta: &Buffer,
     ) {
         let (isa, y, x) = (self.engine.isa, &mut y.data, &x.data);
-        self.run(|| moments.normalise(isa, p, f, y, x, &gamma.data, &beta.data));
+        self.run(|| moments.normaliser(p, f, &gamma.data, &beta.data).run(isa, y, x));
     }
 
     pub(super) fn fused_backward(

@@ -11,7 +11,7 @@
 //! | `algorithm.rs` | which of the two a layer takes |
 //! | `columns.rs`, `conv.rs` | any convolution as a matrix product |
 //! | `thin.rs` | the same for images of one or three channels, read in place |
-//! | `fused.rs`, `moments.rs` | whole blocks in fewer passes over memory |
+//! | `fused.rs`, `finish.rs`, `moments.rs` | whole blocks in fewer passes over memory |
 //! | `batch_norm.rs`, `activation.rs`, `loss.rs`, `adam.rs`, `input.rs` | the other ops |
 //! | `engine.rs`, `memory.rs`, `shared.rs` | threads, and memory that they share |
 //! | `peak.rs` | what the machine could do at best |
@@ -28,6 +28,7 @@ mod buffer;
 mod columns;
 mod conv;
 mod engine;
+mod finish;
 mod fused;
 mod input;
 mod loss;

@@ -128,6 +128,11 @@ impl Layer {
         }
     }
 
+    /// The same with chunks of `images` images.
+    pub fn with_chunks_of(self, images: usize) -> Self {
+        Self { images_per_chunk: images, ..self }
+    }
+
     /// Tiles of an image.
     pub fn tiles_per_image(&self) -> usize {
         self.tiles[0] * self.tiles[1]

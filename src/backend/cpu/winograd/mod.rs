@@ -35,6 +35,7 @@
 //! | `filter.rs` | transforms of filters: U and dw |
 //! | `passes.rs` | the three passes, cut into tasks |
 //! | `tasks.rs` | what a thread computes at a time |
+//! | `resident.rs` | the same for layers of few channels, whose transforms stay in one core's cache |
 
 // Squares are walked by their indices, as in the formulas; and an iterator's closure would not be compiled
 // for the instruction set.
@@ -44,9 +45,10 @@ mod filter;
 mod image;
 mod layer;
 mod passes;
+mod resident;
 mod tasks;
 mod tile;
 
 pub use image::{NormGradient, Source};
 pub use layer::supports;
-pub use passes::{Call, run};
+pub use passes::{Call, Then, run};

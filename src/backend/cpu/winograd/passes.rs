@@ -1,13 +1,15 @@
 //! The three passes, block by block.
 
-use super::super::batch_norm::Moments;
+use super::super::batch_norm::{Moments, Normaliser};
 use super::super::engine::Engine;
-use super::super::moments::{ChunkMoments, ChunkSums};
+use super::super::finish::Finish;
+use super::super::moments::ChunkSums;
 use super::super::shared::Shared;
 use super::super::simd::LANES;
 use super::filter::Units;
 use super::image::Source;
 use super::layer::{Block, Blocks, Layer, PARITIES};
+use super::resident::Plan;
 use super::tasks::{DataGradient, Forward, Side, Transform, WeightGradient};
 use super::tile::{F2, F4, Tile};
 use crate::error::Result;
@@ -17,7 +19,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 /// Output panels of a task at most.
-const TASK_PANELS: usize = 4;
+pub(super) const TASK_PANELS: usize = 4;
 
 /// One call: what is read, and what comes of it.
 ///
@@ -37,8 +39,26 @@ pub struct Call<'a> {
     pub x_out: Option<&'a mut [f32]>,
     /// The weight gradient is added to it.
     pub dw: Option<&'a mut [f32]>,
-    /// Gets the moments of `y_out` or `x_out`.
-    pub moments: Option<&'a mut Moments>,
+    /// What becomes of `y_out` or `x_out`.
+    pub then: Then<'a>,
+}
+
+/// What is done with an output of a [`Call`] while it is in cache.
+#[derive(Default)]
+pub enum Then<'a> {
+    #[default]
+    Keep,
+    /// Its moments are taken.
+    Measure(&'a mut Moments),
+    /// It is normalised and activated.
+    Normalise(&'a Normaliser<'a>),
+}
+
+/// The outputs of a [`Call`], for tasks to write.
+struct Outputs<'a> {
+    y: Option<&'a Shared<'a>>,
+    x: Option<&'a Shared<'a>>,
+    dw: Option<&'a Shared<'a>>,
 }
 
 /// Computes the outputs that are asked for, the small side cut into tiles of side `n`.
@@ -52,7 +72,7 @@ pub fn run(engine: &Engine, g: ConvGeometry, n: usize, call: Call<'_>) -> Result
 
 /// A layer's pass over its blocks.
 pub(super) struct Pass<'a, F, const N: usize, const M: usize> {
-    engine: &'a Engine,
+    pub engine: &'a Engine,
     pub layer: Layer,
     pub v: Blocks,
     pub z: Blocks,
@@ -64,11 +84,49 @@ impl<'a, F: Tile<N, M>, const N: usize, const M: usize> Pass<'a, F, N, M> {
         Self { engine, layer, v: layer.v(), z: layer.z(), tile: PhantomData }
     }
 
+    /// One output of few channels is computed by tasks that keep their transforms, all else block by block.
     fn run(&self, call: Call<'_>) -> Result<()> {
-        let layer = &self.layer;
-        let Call { x, y, w, y_out, x_out, dw, moments } = call;
+        let Call { x, y, w, y_out, x_out, dw, then } = call;
         let [y_out, x_out, dw] = [y_out, x_out, dw].map(|out| out.map(Shared::new));
-        let [v_len, z_len] = [(&x, &self.v), (&y, &self.z)]
+        let outputs = Outputs { y: y_out.as_ref(), x: x_out.as_ref(), dw: dw.as_ref() };
+        let one = match (x, y, &outputs) {
+            (Some(x), _, Outputs { y: Some(y), x: None, dw: None }) => Some((Side::X, x, *y)),
+            (_, Some(y), Outputs { y: None, x: Some(x), dw: None }) => Some((Side::Y, y, *x)),
+            _ => None,
+        };
+        let resident = one.and_then(|one| Some((one, Plan::layer(&self.layer, one.0)?)));
+        let layer = resident.map_or(self.layer, |(_, layer)| layer);
+        let pass = Self::new(self.engine, layer);
+        let (size, channels) = match y_out {
+            Some(_) => (layer.y, layer.y_channels),
+            None => (layer.x, layer.x_channels),
+        };
+        let compute = |finish| match resident {
+            Some(((side, image, out), _)) => pass.resident(side, image, w, out, finish),
+            None => pass.super_blocks([x, y], w, &outputs, finish),
+        };
+        match then {
+            Then::Keep => compute(Finish::Keep),
+            Then::Normalise(normaliser) => compute(Finish::Normalise(normaliser)),
+            Then::Measure(moments) => {
+                let mut sums = ChunkSums::new(layer.chunks(), channels);
+                compute(Finish::Measure(&sums.share()))?;
+                let counts = (0..layer.chunks()).map(|c| layer.pixels(size, layer.chunk(c)).len());
+                *moments = sums.merge(counts);
+                Ok(())
+            }
+        }
+    }
+
+    /// V and Z of a super-block by all threads, then what is made of them, then the next super-block.
+    fn super_blocks(
+        &self,
+        [x, y]: [Option<Source<'_>>; 2],
+        w: &[f32],
+        outputs: &Outputs<'_>,
+        finish: Finish<'_>,
+    ) -> Result<()> {
+        let [v_len, z_len] = [(x, &self.v), (y, &self.z)]
             .map(|(side, blocks)| side.map_or(0, |_| blocks.chunk_len()));
         self.engine.reserve_scratch(
             [
@@ -79,34 +137,22 @@ impl<'a, F: Tile<N, M>, const N: usize, const M: usize> Pass<'a, F, N, M> {
             .into_iter()
             .fold(0, usize::max),
         )?;
-        let (size, channels) = match y_out {
-            Some(_) => (layer.y, layer.y_channels),
-            None => (layer.x, layer.x_channels),
-        };
-        let mut sums = moments.as_ref().map(|_| ChunkSums::new(layer.chunks(), channels));
-        {
-            let moments = sums.as_mut().map(ChunkSums::share);
-            for chunks in layer.super_blocks(v_len + z_len) {
-                self.engine.with_shared(chunks.len() * (v_len + z_len), |both| {
-                    let (v, z) = both.split_at_mut(chunks.len() * v_len);
-                    x.inspect(|x| self.transform(Side::X, v, *x, &chunks));
-                    y.inspect(|y| self.transform(Side::Y, z, *y, &chunks));
-                    let (v, z) = (&*v, &*z);
-                    if let Some(dw) = &dw {
-                        self.weights(dw, v, z, &chunks);
-                    }
-                    if let Some(y) = &y_out {
-                        self.small_side(y, moments.as_ref(), v, w, &chunks);
-                    }
-                    if let Some(x) = &x_out {
-                        self.large_side(x, moments.as_ref(), z, w, &chunks);
-                    }
-                })?;
-            }
-        }
-        if let (Some(moments), Some(sums)) = (moments, sums) {
-            let counts = (0..layer.chunks()).map(|c| layer.pixels(size, layer.chunk(c)).len());
-            *moments = sums.merge(counts);
+        for chunks in self.layer.super_blocks(v_len + z_len) {
+            self.engine.with_shared(chunks.len() * (v_len + z_len), |both| {
+                let (v, z) = both.split_at_mut(chunks.len() * v_len);
+                x.inspect(|x| self.transform(Side::X, v, *x, &chunks));
+                y.inspect(|y| self.transform(Side::Y, z, *y, &chunks));
+                let (v, z) = (&*v, &*z);
+                if let Some(dw) = outputs.dw {
+                    self.weights(dw, v, z, &chunks);
+                }
+                if let Some(y) = outputs.y {
+                    self.small_side(y, finish, v, w, &chunks);
+                }
+                if let Some(x) = outputs.x {
+                    self.large_side(x, finish, z, w, &chunks);
+                }
+            })?;
         }
         Ok(())
     }
@@ -115,7 +161,7 @@ impl<'a, F: Tile<N, M>, const N: usize, const M: usize> Pass<'a, F, N, M> {
     fn small_side(
         &self,
         y: &Shared<'_>,
-        moments: Option<&ChunkMoments<'_>>,
+        finish: Finish<'_>,
         v: &[f32],
         w: &[f32],
         chunks: &Range<usize>,
@@ -125,7 +171,7 @@ impl<'a, F: Tile<N, M>, const N: usize, const M: usize> Pass<'a, F, N, M> {
             let y_panels = part * TASK_PANELS..self.z.panels.min((part + 1) * TASK_PANELS);
             self.engine.with_scratch(self.forward_scratch(y_panels.len()), |scratch| {
                 let pass = self;
-                let task = Forward { pass, y, moments, v, w, scratch, chunks, first, y_panels };
+                let task = Forward { pass, y, finish, v, w, scratch, chunks, first, y_panels };
                 self.engine.isa.run(task);
             });
         });
@@ -135,7 +181,7 @@ impl<'a, F: Tile<N, M>, const N: usize, const M: usize> Pass<'a, F, N, M> {
     fn large_side(
         &self,
         dx: &Shared<'_>,
-        moments: Option<&ChunkMoments<'_>>,
+        finish: Finish<'_>,
         z: &[f32],
         w: &[f32],
         chunks: &Range<usize>,
@@ -144,8 +190,7 @@ impl<'a, F: Tile<N, M>, const N: usize, const M: usize> Pass<'a, F, N, M> {
         self.tasks(chunks, self.layer.x_channels / LANES).for_each(|(chunks, x_panel)| {
             self.engine.with_scratch(self.data_gradient_scratch(), |scratch| {
                 let pass = self;
-                let task =
-                    DataGradient { pass, dx, moments, z, w, scratch, chunks, first, x_panel };
+                let task = DataGradient { pass, dx, finish, z, w, scratch, chunks, first, x_panel };
                 self.engine.isa.run(task);
             });
         });
@@ -209,7 +254,7 @@ impl<'a, F: Tile<N, M>, const N: usize, const M: usize> Pass<'a, F, N, M> {
 
     /// How many tasks keep every thread busy to the end, though they take different times.
     fn enough_tasks(&self) -> usize {
-        4 * self.engine.pool.current_num_threads()
+        8 * self.engine.pool.current_num_threads()
     }
 
     /// A matrix of `panels` × `rows` for each of a row of points.
@@ -248,6 +293,6 @@ impl<'a, F: Tile<N, M>, const N: usize, const M: usize> Pass<'a, F, N, M> {
 }
 
 /// Tasks 0 … count − 1, each to be taken by itself.
-fn each(count: usize) -> impl IndexedParallelIterator<Item = usize> {
+pub(super) fn each(count: usize) -> impl IndexedParallelIterator<Item = usize> {
     (0..count).into_par_iter().with_max_len(1)
 }

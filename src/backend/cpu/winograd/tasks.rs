@@ -1,6 +1,6 @@
 //! What a thread computes at a time. A task is a [`Kernel`], compiled as a whole for each instruction set.
 
-use super::super::moments::ChunkMoments;
+use super::super::finish::Finish;
 use super::super::product::{Plain, Product, Transposed, Write};
 use super::super::shared::Shared;
 use super::super::simd::{Kernel, LANES, Simd};
@@ -61,7 +61,7 @@ impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for Transform<'_, F, 
 pub struct Forward<'a, F, const N: usize, const M: usize> {
     pub pass: &'a Pass<'a, F, N, M>,
     pub y: &'a Shared<'a>,
-    pub moments: Option<&'a ChunkMoments<'a>>,
+    pub finish: Finish<'a>,
     pub v: &'a [f32],
     pub w: &'a [f32],
     /// Room for M, a row of points of U, and the taps.
@@ -77,7 +77,7 @@ impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for Forward<'_, F, N,
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { pass, y, moments, v, w, scratch, chunks, first, y_panels } = self;
+        let Self { pass, y, finish, v, w, scratch, chunks, first, y_panels } = self;
         let (layer, panels) = (&pass.layer, y_panels.len());
         let [m_shape, u_shape] = pass.product_blocks(panels, pass.v.block.panels);
         let (m, rest) = scratch.split_at_mut(m_shape.len());
@@ -118,11 +118,9 @@ impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for Forward<'_, F, N,
                     panels.clone(),
                 );
             }
-            if let Some(moments) = moments {
-                let pixels = layer.pixels(layer.y, images);
-                // SAFETY: as above; and the moments of this chunk's panels.
-                unsafe { moments.take(s, chunk, y, pixels, panels) }
-            }
+            let pixels = layer.pixels(layer.y, images);
+            // SAFETY: as above; and the moments of this chunk's panels.
+            unsafe { finish.take(s, chunk, y, pixels, panels) }
         }
     }
 }
@@ -131,7 +129,7 @@ impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for Forward<'_, F, N,
 pub struct DataGradient<'a, F, const N: usize, const M: usize> {
     pub pass: &'a Pass<'a, F, N, M>,
     pub dx: &'a Shared<'a>,
-    pub moments: Option<&'a ChunkMoments<'a>>,
+    pub finish: Finish<'a>,
     pub z: &'a [f32],
     pub w: &'a [f32],
     /// Room for M, a row of points of U, and the taps.
@@ -147,7 +145,7 @@ impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for DataGradient<'_, 
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { pass, dx, moments, z, w, scratch, chunks, first, x_panel } = self;
+        let Self { pass, dx, finish, z, w, scratch, chunks, first, x_panel } = self;
         let layer = &pass.layer;
         let [m_shape, u_shape] = pass.product_blocks(PARITIES, pass.z.block.panels);
         let (m, rest) = scratch.split_at_mut(m_shape.len());
@@ -179,11 +177,9 @@ impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for DataGradient<'_, 
                 let images = images.clone();
                 image::input_gradient::<S, F, N, M>(s, layer, m_shape, dx, m, images, x_panel);
             }
-            if let Some(moments) = moments {
-                let pixels = layer.pixels(layer.x, images);
-                // SAFETY: as above; and the moments of this chunk's panel.
-                unsafe { moments.take(s, chunk, dx, pixels, x_panel..x_panel + 1) }
-            }
+            let pixels = layer.pixels(layer.x, images);
+            // SAFETY: as above; and the moments of this chunk's panel.
+            unsafe { finish.take(s, chunk, dx, pixels, x_panel..x_panel + 1) }
         }
     }
 }
@@ -240,7 +236,7 @@ impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for WeightGradient<'_
 }
 
 /// The product of one point's matrices, C of A and B.
-fn product(rows: usize, depth: usize, [c, a, b]: [Block; 3], goes_on: bool) -> Product {
+pub fn product(rows: usize, depth: usize, [c, a, b]: [Block; 3], goes_on: bool) -> Product {
     let write = if goes_on { Write::Add } else { Write::Overwrite };
     let [c_panel, a_panel, b_panel] = [c, a, b].map(|block| block.panel());
     Product { rows, depth, panels: b.panels, a_panel, b_panel, c_panel, c_row: LANES, write }
