@@ -5,6 +5,7 @@
 //! into chunks whose size depends on the shape alone and whose sums are added in order.
 
 use super::activation::{self, Pointwise, PointwiseKernel};
+use super::kept::Kept;
 use super::simd::{Isa, LANES, Line, line};
 use super::{CHUNK, Cpu};
 use crate::backend::NormSaved;
@@ -23,18 +24,19 @@ fn sums(
     channels: usize,
     quantities: usize,
     add: impl Fn(std::ops::Range<usize>, &mut [f64]) + Sync,
-) -> Vec<f64> {
-    let chunk = chunk_rows(channels);
-    let partials: Vec<Vec<f64>> = (0..rows.div_ceil(chunk))
-        .into_par_iter()
-        .map(|index| {
-            let mut sums = vec![0.0; quantities * channels];
-            add(index * chunk..rows.min((index + 1) * chunk), &mut sums);
-            sums
-        })
-        .collect();
-    let mut total = vec![0.0; quantities * channels];
-    for partial in &partials {
+) -> Kept<f64> {
+    let (chunk, len) = (chunk_rows(channels), quantities * channels);
+    let mut partials = Kept::zeros(rows.div_ceil(chunk) * len);
+    partials.par_chunks_mut(len).enumerate().for_each(|(index, sums)| {
+        add(index * chunk..rows.min((index + 1) * chunk), sums);
+    });
+    total(&partials, len)
+}
+
+/// The sum of vectors of `len` numbers, in their order.
+fn total(partials: &[f64], len: usize) -> Kept<f64> {
+    let mut total = Kept::zeros(len);
+    for partial in partials.chunks_exact(len) {
         total.iter_mut().zip(partial).for_each(|(t, p)| *t += p);
     }
     total
@@ -42,8 +44,8 @@ fn sums(
 
 /// Mean and biased variance of every channel of `x`.
 pub struct Moments {
-    pub mean: Vec<f64>,
-    pub var: Vec<f64>,
+    pub mean: Kept<f64>,
+    pub var: Kept<f64>,
 }
 
 impl Moments {
@@ -71,7 +73,7 @@ impl Moments {
 
     /// Zeros.
     pub fn zeros(channels: usize) -> Self {
-        Self { mean: vec![0.0; channels], var: vec![0.0; channels] }
+        Self { mean: Kept::zeros(channels), var: Kept::zeros(channels) }
     }
 
     /// Statistics that were kept: the running ones.
@@ -113,7 +115,7 @@ impl Moments {
         gamma: &[f32],
         beta: &'a [f32],
     ) -> Normaliser<'a> {
-        let mean: Vec<f32> = self.mean.iter().map(|&m| m as f32).collect();
+        let mean: Kept<f32> = self.mean.iter().map(|&m| m as f32).collect();
         let rest = self.mean.iter().zip(&mean).map(|(m, &high)| (m - f64::from(high)) as f32);
         let scale = self.inv_std(p).zip(gamma).map(|(s, &g)| (f64::from(g) * s) as f32);
         Normaliser { activation, rest: rest.collect(), scale: scale.collect(), mean, beta }
@@ -126,9 +128,9 @@ impl Moments {
 /// deviation, `x − μ₁` is exact and μ₂ is what rounding the mean would have lost.
 pub struct Normaliser<'a> {
     pub activation: Activation,
-    pub mean: Vec<f32>,
-    rest: Vec<f32>,
-    scale: Vec<f32>,
+    pub mean: Kept<f32>,
+    rest: Kept<f32>,
+    scale: Kept<f32>,
     beta: &'a [f32],
 }
 
@@ -178,8 +180,8 @@ impl PointwiseKernel for Normalise<'_> {
 
 /// `Σdy` and `Σ dy·x̂` of every channel.
 pub struct Projections {
-    pub dy: Vec<f64>,
-    pub dy_xhat: Vec<f64>,
+    pub dy: Kept<f64>,
+    pub dy_xhat: Kept<f64>,
 }
 
 impl Projections {
@@ -196,21 +198,15 @@ impl Projections {
     ) -> Self {
         let channels = p.shape.c as usize;
         let chunk = chunk_rows(channels) * channels;
+        let len = 2 * channels;
+        let mut partials = Kept::zeros(dy_dx.len().div_ceil(chunk) * len);
         let chunks = dy_dx.par_chunks_mut(chunk).zip(y.par_chunks(chunk)).zip(x.par_chunks(chunk));
-        let partials: Vec<Vec<f64>> = chunks
-            .map(|((dy, y), x)| {
-                let mut sums = vec![0.0; 2 * channels];
-                activation::dispatch(isa, f, Project { dy, y, x, mean, sums: &mut sums });
-                sums
-            })
-            .collect();
-        let mut dy = vec![0.0; channels];
-        let mut dy_xhat = vec![0.0; channels];
-        for partial in &partials {
-            let (sum_dy, sum_dy_x) = partial.split_at(channels);
-            dy.iter_mut().zip(sum_dy).for_each(|(t, p)| *t += p);
-            dy_xhat.iter_mut().zip(sum_dy_x).for_each(|(t, p)| *t += p);
-        }
+        chunks.zip(partials.par_chunks_mut(len)).for_each(|(((dy, y), x), sums)| {
+            activation::dispatch(isa, f, Project { dy, y, x, mean, sums });
+        });
+        let sums = total(&partials, len);
+        let dy = sums[..channels].iter().copied().collect();
+        let mut dy_xhat: Kept<f64> = sums[channels..].iter().copied().collect();
         dy_xhat.iter_mut().zip(inv_std).for_each(|(s, &i)| *s *= f64::from(i));
         Self { dy, dy_xhat }
     }
@@ -262,11 +258,11 @@ impl PointwiseKernel for Project<'_> {
 /// The terms of `dx = scale·(dy − offset − (x − mean)·slope)` in training mode, one for each channel.
 pub struct Terms {
     /// γ·inv_std
-    pub scale: Vec<f32>,
+    pub scale: Kept<f32>,
     /// Σdy/m
-    pub offset: Vec<f32>,
+    pub offset: Kept<f32>,
     /// inv_std·Σ(dy·x̂)/m
-    pub slope: Vec<f32>,
+    pub slope: Kept<f32>,
 }
 
 impl Terms {
@@ -300,7 +296,7 @@ pub fn backward(p: BatchNorm, dy_dx: &mut [f32], terms: &Terms, x: &[f32], mean:
 /// Evaluation, where the statistics are constants: `dx = γ·inv_std·dy`.
 pub fn eval_backward(p: BatchNorm, dy_dx: &mut [f32], gamma: &[f32], inv_std: &[f32]) {
     let channels = p.shape.c as usize;
-    let scale: Vec<f32> = gamma.iter().zip(inv_std).map(|(g, s)| g * s).collect();
+    let scale: Kept<f32> = gamma.iter().zip(inv_std).map(|(g, s)| g * s).collect();
     dy_dx.par_chunks_mut(chunk_rows(channels) * channels).for_each(|rows| {
         for row in rows.chunks_exact_mut(channels) {
             row.iter_mut().zip(&scale).for_each(|(d, s)| *d *= s);

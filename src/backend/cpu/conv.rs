@@ -306,8 +306,9 @@ pub fn backward_weights(
     }
     let columns = Columns::new(g);
     let (rows, channels) = (columns.rows(), columns.y_channels);
-    let groups: Vec<Range<usize>> = columns.tap_groups(BACKWARD_WIDTH).collect();
-    let segments = (2 * TILES / groups.len()).min(PARTIAL_NUMBERS / dw.len().max(1));
+    let tap_groups = || columns.tap_groups(BACKWARD_WIDTH);
+    let groups = tap_groups().count();
+    let segments = (2 * TILES / groups).min(PARTIAL_NUMBERS / dw.len().max(1));
     let segments = segments.min(rows / DEPTH).max(1);
     let segment_rows = rows.div_ceil(segments);
     let depth = DEPTH.min(segment_rows);
@@ -319,9 +320,10 @@ pub fn backward_weights(
     let len = dw.len();
     engine.with_shared(segments * len, |partials| {
         let shared = Shared::new(partials);
-        let tasks = (0..segments * groups.len()).into_par_iter().with_max_len(1);
+        let tasks = (0..segments * groups).into_par_iter().with_max_len(1);
         tasks.for_each(|task| {
-            let (segment, taps) = (task / groups.len(), groups[task % groups.len()].clone());
+            let (segment, taps) =
+                (task / groups, tap_groups().nth(task % groups).unwrap_or_default());
             let first = (segment * segment_rows).min(rows);
             let positions = first..rows.min(first + segment_rows);
             // SAFETY: a task has these taps of its segment to itself.

@@ -1,5 +1,6 @@
 //! What enters the network: pixels of the training set and noise.
 
+use super::kept::Kept;
 use crate::backend::ops::{Gather, Noise};
 use crate::error::{Error, Result};
 use crate::rng::Philox;
@@ -33,10 +34,10 @@ pub fn noise(p: Noise, z: &mut [f32], step: f32) {
     let philox = Philox::new(p.seed);
     let rows = z.par_chunks_exact_mut(p.len.max(1)).enumerate();
     rows.for_each_init(
-        || vec![0.0; p.len],
+        || Kept::zeros(p.len),
         |normals, (row, z)| {
             philox.fill_normal(p.stream, step as u32, row as u32, normals);
-            z.iter_mut().zip(normals).for_each(|(z, v)| *z = *v as f32);
+            z.iter_mut().zip(&*normals).for_each(|(z, v)| *z = *v as f32);
         },
     );
 }

@@ -13,7 +13,7 @@
 //! | `thin.rs` | the same for images of one or three channels, read in place |
 //! | `fused.rs`, `finish.rs`, `moments.rs` | whole blocks in fewer passes over memory |
 //! | `batch_norm.rs`, `activation.rs`, `loss.rs`, `adam.rs`, `input.rs` | the other ops |
-//! | `engine.rs`, `memory.rs`, `shared.rs` | threads, and memory that they share |
+//! | `engine.rs`, `memory.rs`, `kept.rs`, `shared.rs` | threads, memory that is kept, memory that they share |
 //! | `peak.rs` | what the machine could do at best |
 //!
 //! **The same bits for any number of threads.** Work is cut into pieces whose sizes depend on shapes
@@ -31,6 +31,7 @@ mod engine;
 mod finish;
 mod fused;
 mod input;
+mod kept;
 mod loss;
 mod memory;
 mod moments;
@@ -58,6 +59,7 @@ pub use algorithm::{Algorithm, Convolutions, ISA_VARIABLE};
 use batch_norm::{Moments, Projections, Terms};
 pub use buffer::{Buffer, Bytes};
 use engine::Engine;
+use kept::Kept;
 use memory::Storage;
 use rayon::prelude::*;
 
@@ -271,9 +273,9 @@ impl Backend for Cpu {
         const OP: &str = "batch_norm_eval_backward";
         expect_norm(OP, p, [("x", x), ("dy", dy_dx)], 1)?;
         let moving = [("running mean", &running.mean), ("running var", &running.var)];
-        expect_channels(OP, p, &[&[("gamma", gamma)], &moving[..]].concat())?;
+        expect_channels(OP, p, &[("gamma", gamma), moving[0], moving[1]])?;
         let mean = &running.mean.data;
-        let inv_std: Vec<f32> =
+        let inv_std: Kept<f32> =
             Moments::kept(mean, &running.var.data).inv_std(p).map(|s| s as f32).collect();
         if grads.is_some() {
             let (isa, dy) = (self.engine.isa, &mut dy_dx.data);

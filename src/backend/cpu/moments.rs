@@ -7,6 +7,7 @@
 //! threads.
 
 use super::batch_norm::Moments;
+use super::kept::Kept;
 use super::shared::Shared;
 use super::simd::{LANES, Line, Simd};
 use std::ops::Range;
@@ -18,7 +19,7 @@ const RUN: usize = 32;
 pub struct ChunkSums {
     channels: usize,
     /// `[chunk][channel]` of (pivot, Σ(x − pivot), Σ(x − pivot)²).
-    sums: Vec<[f64; 3]>,
+    sums: Kept<[f64; 3]>,
 }
 
 /// [`ChunkSums`] that tasks write to, each its own chunk and channels.
@@ -29,7 +30,7 @@ pub struct ChunkMoments<'a> {
 
 impl ChunkSums {
     pub fn new(chunks: usize, channels: usize) -> Self {
-        Self { channels, sums: vec![[0.0; 3]; chunks * channels] }
+        Self { channels, sums: Kept::zeros(chunks * channels) }
     }
 
     pub fn share(&mut self) -> ChunkMoments<'_> {

@@ -124,9 +124,13 @@ impl<const C: usize, const SPAN: usize> Pass<'_, C, SPAN> {
     }
 
     /// Bands of output rows of an image.
-    fn bands(&self) -> impl Iterator<Item = Range<usize>> + use<C, SPAN> {
-        let height = self.layer.y[0];
-        (0..height).step_by(BAND).map(move |first| first..height.min(first + BAND))
+    fn bands(&self) -> usize {
+        self.layer.y[0].div_ceil(BAND)
+    }
+
+    /// The output rows of a band.
+    fn band(&self, band: usize) -> Range<usize> {
+        band * BAND..self.layer.y[0].min((band + 1) * BAND)
     }
 
     /// Pads the rows of an image that the output rows `band` read.
@@ -150,15 +154,15 @@ impl<const C: usize, const SPAN: usize> Pass<'_, C, SPAN> {
     fn forward(&self, f: Activation, y: &mut [f32], x: &[f32], w: &[f32]) -> Result<()> {
         let Thin { images, y: [height, width], features, .. } = self.layer;
         let (engine, padded_len) = (self.engine, self.band_len());
-        let (bands, y) = (self.bands().collect::<Vec<_>>(), Shared::new(y));
+        let (bands, y) = (self.bands(), Shared::new(y));
         engine.reserve_scratch(padded_len)?;
         engine.with_shared(panels::len(Self::DEPTH, features), |filter| {
             pack_filter(filter, w, Self::DEPTH, features);
-            let tasks = (0..images * bands.len()).into_par_iter().with_max_len(4);
+            let tasks = (0..images * bands).into_par_iter().with_max_len(4);
             tasks.for_each(|task| {
-                let (image, band) = (task / bands.len(), &bands[task % bands.len()]);
+                let (image, band) = (task / bands, self.band(task % bands));
                 engine.with_scratch(padded_len, |padded| {
-                    self.pad(padded, x, image, band);
+                    self.pad(padded, x, image, &band);
                     for i in band.clone() {
                         let at = (image * height + i) * width * features;
                         // SAFETY: a task has these rows of y to itself.
@@ -266,7 +270,7 @@ impl<const C: usize, const SPAN: usize> Pass<'_, C, SPAN> {
     ) {
         let Thin { y: [height, width], features, .. } = self.layer;
         let (engine, row) = (self.engine, self.row());
-        for band in self.bands() {
+        for band in (0..self.bands()).map(|band| self.band(band)) {
             self.pad(padded, x, image, &band);
             for i in band.clone() {
                 let first = (image * height + i) * width;

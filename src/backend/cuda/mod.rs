@@ -297,7 +297,7 @@ impl Backend for Cuda {
         const OP: &str = "batch_norm_eval_backward";
         expect_norm(OP, p, [("x", x), ("dy", dy_dx)], 1)?;
         let moving = [("running mean", &running.mean), ("running var", &running.var)];
-        expect_channels(OP, p, &[&[("gamma", gamma)], &moving[..]].concat())?;
+        expect_channels(OP, p, &[("gamma", gamma), moving[0], moving[1]])?;
         expect_norm_gradients(OP, p, &grads)?;
         self.norm_eval_backward(p, dy_dx, grads, x, gamma, running)
     }

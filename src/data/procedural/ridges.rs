@@ -265,7 +265,6 @@ pub(super) fn grow(orientation: &Field, period: &Field, rng: &mut Sequence) -> F
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::Stream;
 
     #[cfg(target_arch = "x86_64")]
     #[test]
@@ -273,7 +272,7 @@ mod tests {
         if !std::is_x86_feature_detected!("avx") {
             return;
         }
-        let mut rng = Sequence::new(1, Stream::Finger, 0, 0);
+        let mut rng = Sequence::new(1, crate::rng::Stream::Finger, 0, 0);
         let window: Vec<f32> = (0..ROWS * Growth::STRIDE).map(|_| quick_normal(&mut rng)).collect();
         for kernel in &Bank::shared().odd {
             // SAFETY: AVX was detected.

@@ -7,7 +7,9 @@ use crate::exec::global::{self, Access};
 #[cfg(target_arch = "x86_64")]
 use crate::exec::inst::has_fast_path;
 use crate::exec::inst::{Inst, NONE};
-use crate::exec::regs::{FULL, LANES};
+#[cfg(target_arch = "x86_64")]
+use crate::exec::regs::FULL;
+use crate::exec::regs::LANES;
 use crate::exec::shared::Accessor;
 use crate::exec::warp::{Flow, Warp, lanes};
 use crate::memory::SECTOR;
@@ -106,6 +108,7 @@ pub fn copy(warp: &mut Warp, inst: &Inst, mask: u32) -> Flow {
 }
 
 /// Begins the copies of a whole warp as far as all is plainly in order; the number of lanes begun.
+#[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
 fn begin_rows(warp: &mut Warp, targets: &[u32; LANES], mask: u32, bytes: u32) -> usize {
     #[cfg(target_arch = "x86_64")]
     if has_fast_path() && mask == FULL && bytes == 16 && warp.block.shared.by_words() {

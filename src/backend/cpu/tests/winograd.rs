@@ -21,6 +21,10 @@ fn layers() -> Vec<(ConvGeometry, usize)> {
         (layer(2, 48, [4, 12], 32), 2),
         (layer(5, 32, [12, 12], 80), 2),
         (layer(17, 16, [20, 12], 16), 2),
+        // Whose transforms stay with a task: a group and part, several of both, groups of the small side.
+        (layer(16, 16, [64, 64], 32), 4),
+        (layer(17, 48, [56, 56], 80), 4),
+        (layer(16, 16, [56, 56], 144), 4),
     ]
 }
 

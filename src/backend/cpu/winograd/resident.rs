@@ -242,3 +242,27 @@ impl<F: Tile<N, M>, const N: usize, const M: usize> Kernel for Chunk<'_, F, N, M
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shape::{ConvGeometry, Nchw};
+
+    /// Images of a chunk whose transforms stay with a task, for both sides.
+    fn chunks(n: usize, c: usize, size: usize, o: usize) -> [Option<usize>; 2] {
+        let g = ConvGeometry::conv(Nchw::new(n, c, size, size), o, [4, 4], [2, 2], [1, 1]).unwrap();
+        let layer = Layer::new(g, 4);
+        [Side::X, Side::Y].map(|side| Plan::layer(&layer, side).map(|layer| layer.chunk(0).len()))
+    }
+
+    #[test]
+    fn many_tiles_of_few_channels_stay_with_a_task() {
+        assert_eq!(chunks(128, 64, 32, 128), [Some(3), Some(5)]);
+        assert_eq!(chunks(16, 16, 64, 32), [Some(1), Some(1)]);
+        assert_eq!(chunks(17, 48, 56, 80), [Some(1), Some(1)]);
+        assert_eq!(chunks(16, 16, 56, 144), [Some(1), Some(1)]);
+        // Too few images; too large a filter.
+        assert_eq!(chunks(16, 64, 32, 128), [None, None]);
+        assert_eq!(chunks(128, 128, 16, 256), [None, None]);
+    }
+}

@@ -257,6 +257,7 @@ fn spread_words<const EACH: usize, const W: usize>(
 
 /// A load of one word by all lanes, each from a bank of its own, in no order that is a run. False when it
 /// is none, or something is not plainly in order.
+#[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
 #[inline(always)]
 fn read_scattered(warp: &mut Warp, addresses: &[u32; LANES], out: &mut [u32; LANES]) -> bool {
     #[cfg(target_arch = "x86_64")]
