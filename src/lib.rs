@@ -11,6 +11,7 @@
 //! | [`train`] | one GAN step, the loop around it, logs |
 //! | [`checkpoint`] | everything that resuming needs, in PyTorch's names |
 //! | [`sample`] | latents → prints: grids, files, interpolation |
+//! | [`evaluate`] | prints → a judgement: realism, variety, privacy, and a report |
 //! | [`mod@bench`] | how fast the `cpu` backend is, checked and beside the machine's peak |
 //!
 //! Beside the path: [`config`] (flags and TOML → a validated run), [`shape`] (the only size
@@ -23,6 +24,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod data;
 pub mod error;
+pub mod evaluate;
 pub mod fsx;
 pub mod model;
 pub mod rng;

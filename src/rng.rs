@@ -27,6 +27,16 @@ pub enum Stream {
     Impression = 7,
     /// The latents of the sample grid shown during training.
     FixedNoise = 8,
+    /// Subsets, permutations and bootstrap samples of the evaluation.
+    Resample = 9,
+    /// What else an evaluation draws: samples of prints, pairs, noise.
+    Evaluation = 10,
+    /// The first places of a t-SNE map.
+    Embedding = 11,
+    /// Pictures that the print features are trained on: how each is drawn.
+    FeatureSet = 24,
+    /// The same pictures: how each is changed in each epoch.
+    FeatureAugment = 25,
 }
 
 /// The Philox4x32-10 bijection under one key.

@@ -4,6 +4,8 @@
 mod bench;
 mod device;
 mod doctor;
+mod evaluate;
+mod features;
 mod generate;
 mod output;
 mod profile;
@@ -29,9 +31,11 @@ struct Cli {
 enum Command {
     Train(Box<train::Args>),
     Generate(generate::Args),
+    Evaluate(evaluate::Args),
     Synth(synth::Args),
     Profile(Box<profile::Args>),
     Bench(bench::Args),
+    Features(features::Args),
     Doctor(doctor::Args),
 }
 
@@ -40,9 +44,11 @@ Examples:
   dermaglyph train                                     fingerprints in minutes, from no data at all
   dermaglyph train --preset seed --data SOCOFing.zip   the published network on real prints
   dermaglyph generate --from runs/quick-001 --seeds 0-63 --grid 8x8 --out prints.png
+  dermaglyph evaluate --fake runs/quick-001 --out report   are they realistic, varied, private?
   dermaglyph synth --count 1000 --out prints           prints from a formula, with labels
   dermaglyph profile --device software --preset tiny   what a training step is made of
   dermaglyph bench step                                how fast the cpu backend is
+  dermaglyph features card                             the network that prints are compared with
   dermaglyph doctor                                    what this machine can compute on
 
 Exit codes:
@@ -70,9 +76,11 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Train(args) => train::run(*args),
         Command::Generate(args) => generate::run(args),
+        Command::Evaluate(args) => evaluate::run(args),
         Command::Synth(args) => synth::run(args),
         Command::Profile(args) => profile::run(*args),
         Command::Bench(args) => bench::run(args, started),
+        Command::Features(args) => features::run(args),
         Command::Doctor(args) => doctor::run(args),
     };
     match result {

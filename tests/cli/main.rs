@@ -6,6 +6,7 @@ mod common;
 mod determinism;
 mod devices;
 mod driver;
+mod evaluate;
 mod generate;
 mod survival;
 mod train;

@@ -21,7 +21,7 @@ use crate::rng::Sequence;
 /// The part of the skin that touches the sensor: an arch over straight sides, in pixels from the
 /// fingertip's centre, y upward.
 #[derive(Clone, Copy, Debug)]
-struct Contact {
+pub(super) struct Contact {
     x: f64,
     top: f64,
     bottom: f64,
@@ -34,7 +34,7 @@ struct Contact {
 
 impl Contact {
     /// A contact area: 22 of 25 show the whole fingertip, the others a part of it.
-    fn draw(rng: &mut Sequence) -> Self {
+    pub(super) fn draw(rng: &mut Sequence) -> Self {
         let mut contact = Self {
             x: rng.normal(0.0, 4.0),
             top: rng.range(104.0, 127.0),
@@ -63,7 +63,7 @@ impl Contact {
     }
 
     /// About how far (x, y) lies inside the edge, in pixels; negative outside.
-    fn depth(&self, x: f64, y: f64) -> f64 {
+    pub(super) fn depth(&self, x: f64, y: f64) -> f64 {
         let across = (x - self.x).abs();
         let shoulder = self.top - self.dome;
         let side = if y > shoulder {
@@ -81,13 +81,13 @@ impl Contact {
 
 /// How the skin was and what the sensor made of it.
 #[derive(Clone, Copy, Debug)]
-struct Condition {
+pub(super) struct Condition {
     /// Added to the ridges' height: above 0 ridges are wider than valleys.
-    pressure: f64,
+    pub(super) pressure: f64,
     /// Amplitude of the pressure's smooth variation over the print.
     unevenness: f64,
     /// 0 wet … 1 dry: dry ridges are rough and broken.
-    dryness: f64,
+    pub(super) dryness: f64,
     /// Darkness of the ink, 0–1.
     density: f64,
     /// Grey of the background.
@@ -95,7 +95,7 @@ struct Condition {
 }
 
 impl Condition {
-    fn draw(rng: &mut Sequence) -> Self {
+    pub(super) fn draw(rng: &mut Sequence) -> Self {
         let dryness = rng.uniform();
         let density =
             if rng.uniform() < 0.12 { rng.range(0.45, 0.75) } else { rng.range(0.8, 1.0) };
@@ -111,7 +111,8 @@ impl Condition {
 
 /// Where each pixel of the view reads the finger: shift, turn, stretch and the skin's elastic
 /// distortion, in pixels of the master.
-struct Placement {
+#[derive(Clone, Debug)]
+pub(super) struct Placement {
     cos: f64,
     sin: f64,
     stretch_x: f64,
@@ -123,7 +124,7 @@ struct Placement {
 }
 
 impl Placement {
-    fn draw(rng: &mut Sequence) -> Self {
+    pub(super) fn draw(rng: &mut Sequence) -> Self {
         let (sin, cos) = rng.normal(0.0, 6.0).clamp(-14.0, 14.0).to_radians().sin_cos();
         Self {
             cos,
@@ -141,7 +142,7 @@ impl Placement {
     }
 
     /// The position on the finger, pixels from its centre, y upward, under pixel (column, row).
-    fn position(&self, column: usize, row: usize) -> (f64, f64) {
+    pub(super) fn position(&self, column: usize, row: usize) -> (f64, f64) {
         let x = column as f64 + 0.5 - VIEW_WIDTH as f64 / 2.0 + self.shift.0;
         let y = VIEW_HEIGHT as f64 / 2.0 - row as f64 - 0.5 + self.shift.1;
         let x = x * self.stretch_x + self.elastic * f64::from(self.bend_x.at(column, row));
@@ -184,7 +185,7 @@ fn ink(master: &Master, condition: &Condition, rng: &mut Sequence) -> Field {
 
 /// The largest window of the view with the aspect of `width` × `height`, as (x, y, width, height).
 /// A print that is lower than the view loses more below than above, as prints do.
-fn window(width: u32, height: u32) -> (usize, usize, usize, usize) {
+pub(super) fn window(width: u32, height: u32) -> (usize, usize, usize, usize) {
     let (w, h) = (width as usize, height as usize);
     let columns = (VIEW_HEIGHT * w / h).clamp(1, VIEW_WIDTH);
     let rows = (VIEW_WIDTH * h / w).clamp(1, VIEW_HEIGHT);

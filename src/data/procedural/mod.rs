@@ -17,7 +17,7 @@
 //! 33/43/56), NFIQ 2 score 26/36/45 (21/35/46), bifurcations 37 % (40 %), scores of different
 //! fingers 9 at the median and 32 at the 99th percentile (9 and 24).
 
-mod field;
+pub(crate) mod field;
 mod impression;
 mod label;
 mod marks;
@@ -26,11 +26,13 @@ pub mod ridges;
 mod set;
 #[cfg(test)]
 mod tests;
+mod truth;
 
 use image::GrayImage;
 
 pub use label::{HenryClass, SynthLabel};
 pub use set::{SynthPrint, SynthSet};
+pub use truth::{Ridge, Truth};
 
 use crate::data::socofing::{Alteration, Gender, SocofingName};
 use crate::error::{Error, Result};

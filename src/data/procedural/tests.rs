@@ -146,7 +146,7 @@ fn ridges_turn_by_half_around_every_singular_point() {
 /// The mean ridge period of a master in pixels at 500 ppi by Crofton's formula: straight lines in
 /// all directions cross a set of curves of length L per area 2L/π times per length, and the zeros
 /// of the heights are two curves per period.
-fn measured_period(master: &Master) -> f64 {
+pub(super) fn measured_period(master: &Master) -> f64 {
     let sample = |x: f64, y: f64| master.ridges.sample(x as f32, y as f32);
     let (mut crossings, mut length) = (0.0, 0.0);
     for direction in 0..12 {

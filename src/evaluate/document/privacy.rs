@@ -1,0 +1,233 @@
+//! Variety and privacy.
+
+use super::cells::{interval, nth};
+use super::traits::edges;
+use super::{CONTROLS, REAL, SYNTHETIC};
+use crate::evaluate::evaluation::{Evaluation, Material};
+use crate::evaluate::privacy::{ALPHA, Match, Privacy, QUANTILES};
+use crate::evaluate::report::{
+    Axis, Block, Cell, Column, Figure, Histograms, Mark, Pair, Picture, Plot, Sample, Section,
+    State, Table, Thumb, Verdict,
+};
+use crate::evaluate::variety::{self, Variety};
+use image::DynamicImage;
+
+/// Synthetic prints that are shown beside their best matches.
+const SHOWN: usize = 8;
+
+pub fn variety_verdict(evaluation: &Evaluation) -> Verdict {
+    let variety = match evaluation.variety.get() {
+        Ok(variety) => variety,
+        Err(reason) => return Verdict::new(State::Missing, format!("Variety: {reason}.")),
+    };
+    match (variety.above.get(), variety.threshold.get()) {
+        (Ok(above), Ok(_)) => {
+            let state = if above.low > 10.0 * variety::FALSE_MATCHES {
+                State::Bad
+            } else if above.low > variety::FALSE_MATCHES {
+                State::Warning
+            } else {
+                State::Good
+            };
+            let text = format!(
+                "Variety: {:.2} % ({:.2} to {:.2}) of pairs of synthetic prints match above the operational threshold, \
+                 which 0.1 % of pairs of different real fingers pass.",
+                100.0 * above.value,
+                100.0 * above.low,
+                100.0 * above.high
+            );
+            Verdict::new(state, text)
+        }
+        (Err(reason), _) | (_, Err(reason)) => {
+            Verdict::new(State::Missing, format!("Variety: {reason}."))
+        }
+    }
+}
+
+pub fn variety(evaluation: &Evaluation) -> Section {
+    let mut section = Section {
+        id: "variety".into(),
+        title: "Variety: do synthetic prints repeat each other?".into(),
+        text: vec![
+            "Pairs of prints matched by band-limited phase-only correlation over shifts and turns. A generator that \
+             makes few different fingers has scores to the right of those of real people."
+                .into(),
+        ],
+        blocks: vec![Block::Verdict(variety_verdict(evaluation))],
+    };
+    let Ok(variety) = evaluation.variety.get() else { return section };
+    let mut columns = vec![Column::left("pairs of"), Column::right("pairs")];
+    columns.extend(["median", "99 %", "largest"].map(Column::right));
+    let row = |name: &str, pairs: usize, scores| {
+        let mut cells = vec![Cell::text(name), Cell::count(pairs)];
+        cells.extend((0..variety::QUANTILES.len()).map(|at| nth(scores, at, 3)));
+        cells
+    };
+    let table = Table {
+        caption: "Match scores, 0 to 1, inside each set: of different real fingers, and of synthetic prints.".into(),
+        columns,
+        rows: vec![
+            row("different real fingers", variety.pairs[0], &variety.real),
+            row("synthetic prints", variety.pairs[1], &variety.synthetic),
+        ],
+    };
+    section.blocks.push(Block::Table(table));
+    section.blocks.extend(scores_figure(variety).map(Block::Figure));
+    section
+}
+
+fn scores_figure(variety: &Variety) -> Option<Figure> {
+    let [real, synthetic] = &variety.scores;
+    let edges = edges(&[real.clone(), synthetic.clone()].concat())?;
+    let sample = |name: &str, style, values: &Vec<f64>| Sample {
+        name: name.into(),
+        style,
+        values: values.clone(),
+    };
+    let samples = vec![
+        sample("different real fingers", REAL, real),
+        sample("synthetic prints", SYNTHETIC, synthetic),
+    ];
+    Some(Figure {
+        id: "variety-scores".into(),
+        caption: "Match scores inside each set.".into(),
+        alt: "Histograms of match scores inside the real and the synthetic set".into(),
+        picture: Picture::Plot(Plot::Histograms(Histograms {
+            x: Axis::new("match score"),
+            edges,
+            samples: samples.into_iter().filter(|s| !s.values.is_empty()).collect(),
+            marks: threshold_mark(variety),
+        })),
+    })
+}
+
+fn threshold_mark(variety: &Variety) -> Vec<Mark> {
+    let mark = |&x: &f64| Mark { x, label: "threshold".into() };
+    variety.threshold.get().map(mark).into_iter().collect()
+}
+
+pub fn verdict(evaluation: &Evaluation) -> Verdict {
+    match evaluation.privacy.get() {
+        Ok(privacy) => {
+            let state = if privacy.verdict.leak { State::Bad } else { State::Good };
+            Verdict::new(state, format!("Privacy: {}", privacy.verdict.sentence))
+        }
+        Err(reason) => Verdict::new(State::Missing, format!("Privacy is not judged: {reason}.")),
+    }
+}
+
+pub fn section(evaluation: &Evaluation, material: &Material) -> Section {
+    let mut section = Section {
+        id: "privacy".into(),
+        title: "Privacy: does it give away who was trained on?".into(),
+        text: vec![format!(
+            "Persons that the run has never seen are the yardstick. Each question is asked of training prints and of \
+             equally many held-out ones; the three share a level of {:.0} %. Intervals resample persons.",
+            100.0 * ALPHA
+        )],
+        blocks: vec![Block::Verdict(verdict(evaluation))],
+    };
+    if let Ok(privacy) = evaluation.privacy.get() {
+        section.blocks.push(Block::Table(tests(privacy)));
+        section.blocks.push(Block::Table(best(privacy)));
+        section.blocks.extend(best_figure(privacy, evaluation).map(Block::Figure));
+        section.blocks.extend(pairs(privacy, material).map(Block::Figure));
+    }
+    section
+}
+
+fn tests(privacy: &Privacy) -> Table {
+    let row = |name: &str, outcome, chance: f64| {
+        vec![Cell::text(name), interval(outcome, 3), Cell::number(chance, 1)]
+    };
+    Table {
+        caption: format!(
+            "{} training and {} held-out prints against the synthetic ones, {} synthetic prints against both; {} pairs \
+             matched.",
+            privacy.gallery[0], privacy.gallery[1], privacy.probes, privacy.pairs
+        ),
+        columns: vec![Column::left("question"), Column::right("figure"), Column::right("chance")],
+        rows: vec![
+            row("membership by match, AUC", &privacy.membership, 0.5),
+            row("membership by features, AUC", &privacy.membership_by_features, 0.5),
+            row("best match: training less held-out", &privacy.difference, 0.0),
+        ],
+    }
+}
+
+fn best(privacy: &Privacy) -> Table {
+    let mut columns = vec![Column::left("best match of a synthetic print among")];
+    columns.extend(QUANTILES.map(|q| Column::right(format!("{:.0} %", 100.0 * q))));
+    columns.push(Column::right("above the threshold, %"));
+    let row = |side: usize, name: &str| {
+        let mut cells = vec![Cell::text(name)];
+        cells.extend((0..QUANTILES.len()).map(|at| nth(&privacy.best[side], at, 3)));
+        let percent = privacy.above[side].clone().map(|share| crate::evaluate::stats::Interval {
+            value: 100.0 * share.value,
+            low: 100.0 * share.low,
+            high: 100.0 * share.high,
+            ..share
+        });
+        cells.push(interval(&percent, 1));
+        cells
+    };
+    Table {
+        caption: "Scores at some quantiles, and the share above the operational threshold.".into(),
+        columns,
+        rows: vec![row(0, "training prints"), row(1, "held-out prints")],
+    }
+}
+
+fn best_figure(privacy: &Privacy, evaluation: &Evaluation) -> Option<Figure> {
+    let values = |of: fn(&Match) -> f64| privacy.matches.iter().map(of).collect::<Vec<f64>>();
+    let (train, held_out) = (values(|m| m.train.1), values(|m| m.held_out.1));
+    let edges = edges(&[train.clone(), held_out.clone()].concat())?;
+    let sample = |name: &str, style, values| Sample { name: name.into(), style, values };
+    Some(Figure {
+        id: "privacy-best".into(),
+        caption: "Best match of each synthetic print. Without a leak the two outlines agree."
+            .into(),
+        alt: "Histograms of the best match among training and among held-out prints".into(),
+        picture: Picture::Plot(Plot::Histograms(Histograms {
+            x: Axis::new("best match score"),
+            edges,
+            samples: vec![
+                sample("training prints", CONTROLS, train),
+                sample("held-out prints", CONTROLS + 1, held_out),
+            ],
+            marks: evaluation.variety.get().map(threshold_mark).unwrap_or_default(),
+        })),
+    })
+}
+
+/// The synthetic prints that match a training print best, which is where a leak would show.
+fn pairs(privacy: &Privacy, material: &Material) -> Option<Figure> {
+    let split = material.sets.split.as_ref().ok()?;
+    let mut worst: Vec<&Match> = privacy.matches.iter().collect();
+    worst.sort_by(|a, b| b.train.1.total_cmp(&a.train.1).then(a.synthetic.cmp(&b.synthetic)));
+    let thumb = |image, label: String, score: Option<f64>| Thumb {
+        image: DynamicImage::ImageLuma8(image),
+        label,
+        score: score.map(|score| Cell::number(score, 3)),
+    };
+    let rows = worst.iter().take(SHOWN).map(|found| Pair {
+        first: thumb(material.sets.fake.image(found.synthetic), "synthetic".into(), None),
+        others: vec![
+            thumb(split.train.image(found.train.0), "training".into(), Some(found.train.1)),
+            thumb(
+                split.held_out.image(found.held_out.0),
+                "held-out".into(),
+                Some(found.held_out.1),
+            ),
+        ],
+    });
+    let rows: Vec<Pair> = rows.collect();
+    (!rows.is_empty()).then(|| Figure {
+        id: "privacy-pairs".into(),
+        caption: "The synthetic prints with the highest scores among training prints, beside their best training and \
+                  best held-out match."
+            .into(),
+        alt: "Rows of prints: synthetic, best training match, best held-out match".into(),
+        picture: Picture::Pairs(rows),
+    })
+}

@@ -1,0 +1,162 @@
+//! Ridge science: spectrum, traits, classes.
+
+use super::cells::{nth, p_value};
+use super::{CONTROLS, REAL, SYNTHETIC};
+use crate::data::procedural::HenryClass;
+use crate::evaluate::compare::{QUANTILES, TraitComparison};
+use crate::evaluate::evaluation::{Evaluation, Material};
+use crate::evaluate::measure::Trait;
+use crate::evaluate::report::{
+    Axis, Bars, Block, Cell, Column, Figure, Histograms, Lines, Picture, Plot, Sample, Section,
+    Series, Shares, Table,
+};
+
+/// The smallest share of the variance that is drawn.
+const LEAST_SHARE: f64 = 1e-9;
+/// Bins of a histogram.
+const BINS: usize = 40;
+
+pub fn spectrum(material: &Material) -> Section {
+    let series =
+        |name: &str, style, points| Series { name: name.into(), style, points, band: vec![] };
+    let mut curves = Vec::new();
+    curves.extend(material.real.spectrum().map(|s| series("real", REAL, s)));
+    curves.extend(material.synthetic.spectrum().map(|s| series("synthetic", SYNTHETIC, s)));
+    let controls = (CONTROLS..).zip(&material.control_spectra);
+    curves.extend(controls.map(|(style, (name, s))| series(name, style, s.clone())));
+    let blocks = if curves.is_empty() {
+        vec![Block::Note("No print has any contrast, so there is no spectrum.".into())]
+    } else {
+        for curve in &mut curves {
+            // The mean was removed: what rounding left of it would stretch the scale.
+            curve.points.retain(|point| point.1 > LEAST_SHARE);
+        }
+        let y = Axis::log("share of the variance");
+        let lines = Lines { x: Axis::new("cycles per pixel"), y, series: curves, marks: vec![] };
+        vec![Block::Figure(Figure {
+            id: "spectrum".into(),
+            caption: "Mean radial power spectrum. Ridges are the hump; blur takes from its right, noise adds to it."
+                .into(),
+            alt: "Curves of the share of the variance at each spatial frequency for every set".into(),
+            picture: Picture::Plot(Plot::Lines(lines)),
+        })]
+    };
+    Section {
+        id: "spectrum".to_owned() + "-section",
+        title: "Radial power spectrum".into(),
+        text: vec!["How much of a print's variance lies at each spatial frequency, in all directions together.".into()],
+        blocks,
+    }
+}
+
+pub fn section(evaluation: &Evaluation, material: &Material) -> Section {
+    let mut blocks = vec![Block::Table(table(&evaluation.comparison.traits))];
+    for quantity in [Trait::RidgePeriod, Trait::Coherence, Trait::Clarity, Trait::Ink] {
+        blocks.extend(histogram(quantity, material).map(Block::Figure));
+    }
+    Section {
+        id: "ridges".into(),
+        title: "Ridges".into(),
+        text: vec![
+            "Each is measured print by print. Distance is Wasserstein-1, in the unit of the trait; p is that of a \
+             permutation test. With thousands of prints the smallest difference is significant: look at the distance."
+                .into(),
+        ],
+        blocks,
+    }
+}
+
+fn table(traits: &[TraitComparison]) -> Table {
+    let mut columns = vec![Column::left("trait")];
+    for set in ["real", "synthetic"] {
+        columns.extend(QUANTILES.map(|q| Column::right(format!("{set} p{:.0}", 100.0 * q))));
+    }
+    columns.extend(["distance", "p", "measurable"].map(Column::right));
+    let row = |found: &TraitComparison| {
+        let mut cells = vec![Cell::text(found.quantity.name())];
+        for set in [&found.real, &found.other] {
+            cells.extend((0..QUANTILES.len()).map(|at| nth(set, at, 2)));
+        }
+        match found.distance.get() {
+            Ok(comparison) => {
+                cells.extend([Cell::number(comparison.distance, 3), p_value(comparison.p_value)]);
+            }
+            Err(reason) => cells.extend([Cell::missing(reason), Cell::missing(reason)]),
+        }
+        let [real, other] = found.measurable.map(|share| 100.0 * share);
+        cells.push(Cell::text(format!("{real:.0} %, {other:.0} %")));
+        cells
+    };
+    Table {
+        caption: "Traits of single prints: 10th, 50th and 90th percentile, and how far the distributions are apart."
+            .into(),
+        columns,
+        rows: traits.iter().map(row).collect(),
+    }
+}
+
+fn histogram(quantity: Trait, material: &Material) -> Option<Figure> {
+    let sets = [("real", REAL, &material.real), ("synthetic", SYNTHETIC, &material.synthetic)];
+    let samples: Vec<Sample> = sets
+        .into_iter()
+        .map(|(name, style, set)| Sample { name: name.into(), style, values: set.values(quantity) })
+        .filter(|sample| !sample.values.is_empty())
+        .collect();
+    let edges = edges(&samples.iter().flat_map(|s| s.values.clone()).collect::<Vec<f64>>())?;
+    let name = quantity.name();
+    Some(Figure {
+        id: format!("trait-{}", name.split(',').next().unwrap_or(name).replace(' ', "-")),
+        caption: format!("Distribution of the {name}."),
+        alt: format!("Histograms of the {name} of real and synthetic prints"),
+        picture: Picture::Plot(Plot::Histograms(Histograms {
+            x: Axis::new(name),
+            edges,
+            samples,
+            marks: vec![],
+        })),
+    })
+}
+
+/// Equal bins from the smallest to the largest value; none for values that are all the same.
+pub fn edges(values: &[f64]) -> Option<Vec<f64>> {
+    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let edge = |i: usize| low + (high - low) * i as f64 / BINS as f64;
+    (low < high).then(|| (0..=BINS).map(edge).collect())
+}
+
+pub fn classes(evaluation: &Evaluation) -> Section {
+    let sets = [("real", REAL), ("synthetic", SYNTHETIC)].into_iter().zip(evaluation.class_shares);
+    let sets = sets.map(|((name, style), shares)| Shares {
+        name: name.into(),
+        style,
+        values: shares.to_vec(),
+        intervals: vec![],
+    });
+    let score = match evaluation.comparison.class_score.get() {
+        Ok(score) => format!(
+            "Inception Score over the five pattern classes, 10 parts: {:.2} ± {:.2}. It lies between 1 and 5 and \
+             compares with no score of another network.",
+            score.mean, score.deviation
+        ),
+        Err(reason) => format!("Inception Score over the pattern classes: {reason}."),
+    };
+    Section {
+        id: "classes".into(),
+        title: "Pattern classes".into(),
+        text: vec![
+            "The likeliest Henry class of each print, by the feature network.".into(),
+            score,
+        ],
+        blocks: vec![Block::Figure(Figure {
+            id: "class-shares".into(),
+            caption: "Share of prints of each class.".into(),
+            alt: "Bars: share of real and synthetic prints of each pattern class".into(),
+            picture: Picture::Plot(Plot::Bars(Bars {
+                categories: HenryClass::ALL.map(|class| class.name().to_owned()).to_vec(),
+                y: Axis::new("share of prints"),
+                sets: sets.collect(),
+            })),
+        })],
+    }
+}
