@@ -12,7 +12,7 @@
 //! | `measure.rs` | a set → features and traits of each print |
 //! | [`stats`] | Fréchet and kernel distance, precision and recall, intervals, tests |
 //! | `compare.rs`, `controls.rs` | a set against the real prints; sets whose judgement is known |
-//! | `matching.rs`, `variety.rs`, `privacy.rs` | do synthetic prints repeat each other, or anybody's finger? |
+//! | `matching.rs`, `variety.rs`, [`privacy`] | do synthetic prints repeat each other, or anybody's finger? |
 //! | `tsne.rs` | a map of both sets |
 //! | `evaluation.rs`, `document.rs` | all of it in order; what the report says |
 //! | [`report`] | a document → HTML, PNG, SVG |

@@ -74,6 +74,16 @@ impl Prints {
         subset
     }
 
+    /// These, then those of `other`, which has the same size.
+    pub fn joined(&self, other: &Self) -> Self {
+        Self {
+            size: self.size,
+            names: [&self.names[..], &other.names].concat(),
+            subjects: [&self.subjects[..], &other.subjects].concat(),
+            pixels: [&self.pixels[..], &other.pixels].concat(),
+        }
+    }
+
     /// At most `count`, drawn by `seed`, in their old order.
     pub fn sample(self, count: usize, seed: u64) -> Self {
         if self.len() <= count {

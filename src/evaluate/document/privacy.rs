@@ -1,6 +1,6 @@
 //! Variety and privacy.
 
-use super::cells::{interval, nth};
+use super::cells::{interval, nth, p_value};
 use super::traits::edges;
 use super::{CONTROLS, REAL, SYNTHETIC};
 use crate::evaluate::evaluation::{Evaluation, Material};
@@ -137,20 +137,31 @@ pub fn section(evaluation: &Evaluation, material: &Material) -> Section {
 }
 
 fn tests(privacy: &Privacy) -> Table {
-    let row = |name: &str, outcome, chance: f64| {
-        vec![Cell::text(name), interval(outcome, 3), Cell::number(chance, 1)]
+    let row = |name: &str, outcome| {
+        vec![Cell::text(name), interval(outcome, 3), Cell::number(0.5, 1), Cell::text("")]
     };
+    let difference = &privacy.difference;
     Table {
         caption: format!(
             "{} training and {} held-out prints against the synthetic ones, {} synthetic prints against both; {} pairs \
              matched.",
             privacy.gallery[0], privacy.gallery[1], privacy.probes, privacy.pairs
         ),
-        columns: vec![Column::left("question"), Column::right("figure"), Column::right("chance")],
+        columns: vec![
+            Column::left("question"),
+            Column::right("figure"),
+            Column::right("chance"),
+            Column::right("p"),
+        ],
         rows: vec![
-            row("membership by match, AUC", &privacy.membership, 0.5),
-            row("membership by features, AUC", &privacy.membership_by_features, 0.5),
-            row("best match: training less held-out", &privacy.difference, 0.0),
+            row("membership by match, AUC", &privacy.membership),
+            row("membership by features, AUC", &privacy.membership_by_features),
+            vec![
+                Cell::text("best match: training less held-out"),
+                Cell::number(difference.mean, 3),
+                Cell::number(0.0, 1),
+                p_value(difference.p_value),
+            ],
         ],
     }
 }

@@ -11,21 +11,26 @@
 //!
 //! They share a level of 5 % by Bonferroni's rule. Persons, not prints, are resampled.
 
+mod attack;
+mod verdict;
+
 use super::features::PrintFeatures;
-use super::matching::{self, Pair};
 use super::measure::Measured;
 use super::outcome::Outcome;
 use super::prints::{Draw, Prints, choose};
 use super::ridges::matcher::Matcher;
 use super::sources::Split;
 use super::stats::auc::{Scored, auc_of_groups};
-use super::stats::bootstrap::{Resampling, mean};
-use super::stats::neighbours::nearest_few;
+use super::stats::bootstrap::Resampling;
 use super::stats::scalar::quantiles;
 use super::stats::{Interval, LeftOut, interval};
 use crate::data::Reporter;
 use crate::error::Result;
+use attack::{Attack, Gallery, of_different_fingers};
 use serde::Serialize;
+use verdict::verdict;
+
+pub use verdict::{Difference, Verdict};
 
 /// Prints of the training and of the held-out subjects that are attacked, each.
 const GALLERY: usize = 600;
@@ -64,8 +69,8 @@ pub struct Privacy {
     pub membership: Outcome<Interval>,
     /// The same by the nearest synthetic print in feature space.
     pub membership_by_features: Outcome<Interval>,
-    /// A synthetic print's best match among training prints less that among held-out ones, on average; 0 is chance.
-    pub difference: Outcome<Interval>,
+    /// A synthetic print's best match among training prints less that among held-out ones.
+    pub difference: Difference,
     /// Best matches of synthetic prints at [`QUANTILES`]: among training, among held-out prints.
     pub best: [Outcome<Vec<f64>>; 2],
     /// Share of synthetic prints with a match above the operational threshold: training, held-out.
@@ -74,14 +79,6 @@ pub struct Privacy {
     /// Best matches of synthetic prints for the pictures.
     #[serde(skip)]
     pub matches: Vec<Match>,
-}
-
-/// What follows from the three tests.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Verdict {
-    /// Whether at least one test finds a leak at the level [`ALPHA`].
-    pub leak: bool,
-    pub sentence: String,
 }
 
 /// A synthetic print and its best matches.
@@ -95,15 +92,7 @@ pub struct Match {
     pub held_out: (usize, f64),
 }
 
-/// One side of the comparison.
-struct Gallery {
-    /// Their indices in the run's set.
-    indices: Vec<usize>,
-    prints: Prints,
-    measured: Measured,
-}
-
-/// Judges whether `fake` gives away who was trained on.
+/// Judges whether the synthetic prints `fake` give away who was trained on. `threshold` is the operational one.
 ///
 /// # Errors
 /// If a number is not finite. With too few prints or persons the judgement is missing.
@@ -117,99 +106,42 @@ pub fn judge(
     network: &mut PrintFeatures,
     reporter: &mut dyn Reporter,
 ) -> Result<Outcome<Privacy>> {
-    let least = split.train.len().min(split.held_out.len()).min(fake.0.len());
+    let fingers = [&split.train, &split.held_out].map(|prints| of_different_fingers(prints, seed));
+    let count = fingers[0].len().min(fingers[1].len());
+    let least = count.min(fake.0.len());
     if least < FEWEST {
         let (metric, of) = (
             "the privacy test",
-            "prints of training and held-out subjects and synthetic ones each",
+            "fingers of training and held-out subjects and synthetic prints each",
         );
         let reason = LeftOut::TooFew { metric, of, needs: FEWEST, has: least };
         return Ok(Outcome::missing(reason.to_string()));
     }
-    let count = GALLERY.min(split.train.len()).min(split.held_out.len());
-    let mut gallery = |prints: &Prints, what: &str| -> Result<Gallery> {
-        let indices = choose(prints.len(), count, seed, Draw::Gallery);
+    let count = count.min(GALLERY);
+    let [train, held_out] = fingers;
+    let mut gallery = |prints: &Prints, mut indices: Vec<usize>, what: &str| -> Result<Gallery> {
+        indices.truncate(count);
         let prints = prints.subset(&indices);
         let measured = Measured::of(&prints, what, network, reporter)?;
         Ok(Gallery { indices, prints, measured })
     };
-    let sides =
-        [gallery(&split.train, "training prints")?, gallery(&split.held_out, "held-out prints")?];
-    let mut pairs = 0;
-    let mut match_scores = [Vec::new(), Vec::new()];
-    let mut feature_scores = [Vec::new(), Vec::new()];
-    for (side, gallery) in sides.iter().enumerate() {
-        let (best, matched) =
-            best_matches(matcher, (&gallery.prints, &gallery.measured), fake, depth, reporter)?;
-        pairs += matched;
-        let near = nearest_few(&gallery.measured.features, &fake.1.features, 1)?;
-        for (index, subject) in gallery.prints.subjects.iter().enumerate() {
-            // Prints of nobody known are persons of their own; the two sides have no person in common.
-            let group = subject.unwrap_or((2 * index + side) as u32 | 1 << 31);
-            match_scores[side].push(Scored { score: best[index].1, group });
-            let distance = near[index].first().map_or(f64::MAX, |nearest| nearest.distance);
-            feature_scores[side].push(Scored { score: -distance, group });
-        }
-    }
+    let sides = [
+        gallery(&split.train, train, "training prints")?,
+        gallery(&split.held_out, held_out, "held-out prints")?,
+    ];
+    let mut attack = Attack { matcher, fake, depth, reporter, pairs: 0 };
+    let [train, held_out] = [attack.membership(&sides, 0)?, attack.membership(&sides, 1)?];
     let probes = choose(fake.0.len(), PROBES, seed, Draw::Probes);
-    let own = (&fake.0.subset(&probes), &fake.1.select(&probes));
-    let mut found = Vec::new();
-    for gallery in &sides {
-        let (best, matched) =
-            best_matches(matcher, own, (&gallery.prints, &gallery.measured), depth, reporter)?;
-        pairs += matched;
-        found.push(best);
-    }
-    let matches: Vec<Match> = probes
-        .iter()
-        .enumerate()
-        .map(|(at, &synthetic)| {
-            let of = |side: usize| (sides[side].indices[found[side][at].0], found[side][at].1);
-            Match { synthetic, train: of(0), held_out: of(1) }
-        })
-        .collect();
-    let figures = Figures { match_scores, feature_scores, matches };
+    let (matches, difference) = attack.matches(&sides, &probes, seed)?;
+    let pairs = attack.pairs;
+    let figures = Figures {
+        match_scores: [train.0, held_out.0],
+        feature_scores: [train.1, held_out.1],
+        matches,
+        difference,
+    };
     let threshold = threshold.get().copied().map_err(str::to_owned);
     Ok(Outcome::Given(figures.judge([count; 2], pairs, threshold, seed)?))
-}
-
-/// For each print of `own` the index and score of its best match in `others`, and how many pairs were matched.
-fn best_matches(
-    matcher: &Matcher,
-    own: (&Prints, &Measured),
-    others: (&Prints, &Measured),
-    depth: Depth,
-    reporter: &mut dyn Reporter,
-) -> Result<(Vec<(usize, f64)>, usize)> {
-    let pairs: Vec<Pair> = match depth {
-        Depth::All => {
-            (0..own.0.len()).flat_map(|a| (0..others.0.len()).map(move |b| (a, b))).collect()
-        }
-        Depth::Likely => {
-            let near = nearest_few(&own.1.features, &others.1.features, LIKELY)?;
-            let mut pairs: Vec<Pair> = (0..)
-                .zip(&near)
-                .flat_map(|(a, near)| near.iter().map(move |nearest| (a, nearest.index)))
-                .collect();
-            pairs.sort_unstable();
-            pairs
-        }
-    };
-    let scores = matching::scores(
-        matcher,
-        own.0,
-        others.0,
-        &pairs,
-        "looking for repeated fingers",
-        reporter,
-    )?;
-    let mut best = vec![(0, f64::NEG_INFINITY); own.0.len()];
-    for (&(a, b), &score) in pairs.iter().zip(&scores) {
-        if score > best[a].1 {
-            best[a] = (b, score);
-        }
-    }
-    Ok((best, pairs.len()))
 }
 
 /// What the matches gave, training first, held-out second.
@@ -217,6 +149,7 @@ struct Figures {
     match_scores: [Vec<Scored>; 2],
     feature_scores: [Vec<Scored>; 2],
     matches: Vec<Match>,
+    difference: Difference,
 }
 
 impl Figures {
@@ -236,7 +169,6 @@ impl Figures {
             let score = |m: &Match| if side == 0 { m.train.1 } else { m.held_out.1 };
             self.matches.iter().map(score).collect::<Vec<f64>>()
         });
-        let differences: Vec<f64> = best[0].iter().zip(&best[1]).map(|(a, b)| a - b).collect();
         let above = |scores: &[f64]| match &threshold {
             Ok(threshold) => {
                 let count = scores.iter().filter(|score| *score > threshold).count();
@@ -246,7 +178,7 @@ impl Figures {
         };
         let membership = auc(&self.match_scores)?;
         let membership_by_features = auc(&self.feature_scores)?;
-        let difference = Outcome::of(mean(&differences, None, level, resampling))?;
+        let difference = self.difference;
         let verdict = verdict(&membership, &membership_by_features, &difference);
         Ok(Privacy {
             gallery,
@@ -264,41 +196,4 @@ impl Figures {
             matches: self.matches,
         })
     }
-}
-
-/// One sentence: leak or no leak at the level.
-fn verdict(
-    membership: &Outcome<Interval>,
-    by_features: &Outcome<Interval>,
-    difference: &Outcome<Interval>,
-) -> Verdict {
-    let percent = 100.0 * ALPHA;
-    let mut signs = Vec::new();
-    for (outcome, chance, what) in [
-        (membership, 0.5, "the best match of a real print tells whether it was trained on, AUC"),
-        (by_features, 0.5, "so does its nearest synthetic print in feature space, AUC"),
-        (difference, 0.0, "synthetic prints match training prints better than held-out ones, by"),
-    ] {
-        if let Ok(interval) = outcome.get()
-            && interval.low > chance
-        {
-            signs.push(format!(
-                "{what} {:.3} ({:.3} to {:.3})",
-                interval.value, interval.low, interval.high
-            ));
-        }
-    }
-    if !signs.is_empty() {
-        let sentence = format!("Leak at the {percent:.0} % level: {}.", signs.join("; "));
-        return Verdict { leak: true, sentence };
-    }
-    let sentence = match membership.get() {
-        Ok(auc) => format!(
-            "No leak found at the {percent:.0} % level: a membership attack by matching reaches an AUC of \
-             {:.3} ({:.3} to {:.3}), where 0.5 is chance.",
-            auc.value, auc.low, auc.high
-        ),
-        Err(reason) => format!("No leak found, but the membership attack is missing: {reason}."),
-    };
-    Verdict { leak: false, sentence }
 }
