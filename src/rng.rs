@@ -156,6 +156,15 @@ impl Sequence {
         }
     }
 
+    /// `count` of `0 … total − 1` without repetition, ascending; all of them if there are fewer.
+    pub fn sample(&mut self, total: usize, count: usize) -> Vec<usize> {
+        let mut all: Vec<usize> = (0..total).collect();
+        self.shuffle(&mut all);
+        all.truncate(count);
+        all.sort_unstable();
+        all
+    }
+
     /// Shuffles in place (Fisher–Yates): every order is equally likely.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {

@@ -5,13 +5,14 @@ use dermaglyph::backend::Cpu;
 use dermaglyph::data::{self, DataConfig};
 use dermaglyph::evaluate::evaluation::LEVEL;
 use dermaglyph::evaluate::features::PrintFeatures;
-use dermaglyph::evaluate::measure::Measured;
+use dermaglyph::evaluate::measure::{Measured, Trait};
 use dermaglyph::evaluate::outcome::Outcome;
 use dermaglyph::evaluate::prints::Prints;
 use dermaglyph::evaluate::privacy::{self, Depth, Privacy};
 use dermaglyph::evaluate::sources::Split;
 use dermaglyph::evaluate::{compare::Comparison, controls, matching};
 use dermaglyph::rng::{Sequence, Stream};
+use image::{GrayImage, imageops};
 use std::sync::{LazyLock, Mutex};
 
 const SIZE: u32 = 96;
@@ -174,4 +175,73 @@ fn dropped_modes_cost_recall() {
         assert!(manifold.coverage < last, "{distinct}: {manifold:?}");
         last = manifold.coverage;
     }
+}
+
+/// Prints changed ever more: `amount` of blur (standard deviation, pixels) or of noise (gray values).
+fn spoiled(
+    amounts: [f64; 3],
+    spoil: impl Fn(&GrayImage, f64, &mut Sequence) -> GrayImage,
+) -> [Measured; 3] {
+    amounts.map(|amount| {
+        let mut numbers = Sequence::new(2, Stream::Evaluation, 98, 0);
+        let mut prints = Prints::empty(SIZE);
+        for index in 0..SPLIT.held_out.len() {
+            let image = spoil(&SPLIT.held_out.image(index), amount, &mut numbers);
+            prints.push(format!("spoiled {index}"), None, image.as_raw()).unwrap();
+        }
+        measured(&prints)
+    })
+}
+
+/// The more blur or noise, the farther: every figure of distance, and the traits that should see it.
+#[test]
+fn figures_worsen_steadily_under_growing_blur_and_noise() {
+    let reference = measured(&SPLIT.train);
+    let blur =
+        |image: &GrayImage, sigma: f64, _: &mut Sequence| imageops::blur(image, sigma as f32);
+    let noise = |image: &GrayImage, sigma: f64, numbers: &mut Sequence| {
+        let mut image = image.clone();
+        for pixel in image.iter_mut() {
+            *pixel = (f64::from(*pixel) + numbers.normal(0.0, sigma)).clamp(0.0, 255.0) as u8;
+        }
+        image
+    };
+    for (name, sets) in
+        [("blur", spoiled([0.6, 1.2, 2.4], blur)), ("noise", spoiled([15.0, 45.0, 135.0], noise))]
+    {
+        let compared: Vec<Comparison> = sets
+            .iter()
+            .map(|set| Comparison::between(name, &reference, set, 0, LEVEL).unwrap())
+            .collect();
+        let clarity = |c: &Comparison| {
+            let found = c.traits.iter().find(|t| t.quantity == Trait::Clarity).unwrap();
+            found.found.other.get().unwrap()[1]
+        };
+        for pair in compared.windows(2) {
+            let [less, more] = pair else { unreachable!() };
+            let frechet = [less, more].map(|c| *c.frechet.get().unwrap());
+            assert!(frechet[0] < frechet[1], "{name}: Fréchet {frechet:?}");
+            let kernel = [less, more].map(|c| c.kernel.get().unwrap().value);
+            assert!(kernel[0] < kernel[1], "{name}: kernel {kernel:?}");
+            let coverage = [less, more].map(|c| c.manifold.get().unwrap().coverage);
+            assert!(coverage[0] >= coverage[1], "{name}: coverage {coverage:?}");
+            assert!(clarity(less) > clarity(more), "{name}: clarity");
+        }
+    }
+}
+
+/// The more of the synthetic prints are replays of training prints, the better membership is told.
+#[test]
+fn the_membership_attack_grows_with_the_share_of_replays() {
+    let (replays, strangers) = (replayed(&[&SPLIT.train], 120), drawn(120, 77));
+    let areas: Vec<f64> = [0, 40, 120]
+        .into_iter()
+        .map(|count| {
+            let first: Vec<usize> = (0..count).collect();
+            let rest: Vec<usize> = (count..120).collect();
+            let mixed = replays.subset(&first).joined(&strangers.subset(&rest));
+            judged(&mixed).membership.get().unwrap().value
+        })
+        .collect();
+    assert!(areas[0] + 0.05 < areas[1] && areas[1] + 0.05 < areas[2], "{areas:?}");
 }

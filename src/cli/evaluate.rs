@@ -3,6 +3,8 @@
 use super::output;
 use super::progress::Display;
 use dermaglyph::evaluate::document::document;
+use dermaglyph::evaluate::inception::Preparation;
+use dermaglyph::evaluate::inception::judge::Choice;
 use dermaglyph::evaluate::report::State;
 use dermaglyph::evaluate::sources::Sources;
 use dermaglyph::evaluate::{Options, run as evaluate};
@@ -25,7 +27,9 @@ Examples:
   dermaglyph evaluate --real SOCOFing.zip --fake prints --out report
       a folder of prints beside SOCOFing; without a run nothing says who was trained on
   dermaglyph evaluate --real SOCOFing.zip --fake prints --run runs/seed-001 --out report
-      the same, with that run's split into training and held-out subjects")]
+      the same, with that run's split into training and held-out subjects
+  dermaglyph evaluate --fake runs/seed-001 --inception inception-v3.onnx --out report
+      FID, KID and Inception Score of that network, too")]
 pub struct Args {
     /// Real prints: a folder or zip [default: those the run was trained on]
     #[arg(long, value_name = "DIR|ZIP")]
@@ -54,6 +58,15 @@ pub struct Args {
     /// Chooses samples, pairs and permutations
     #[arg(long, value_name = "S", default_value_t = 0)]
     seed: u64,
+
+    /// Inception v3 as an ONNX file, for FID, KID and the usual Inception Score (needs a build with
+    /// --features onnx)
+    #[arg(long, value_name = "FILE")]
+    inception: Option<PathBuf>,
+
+    /// How images are made ready for it: as the tool whose figures these shall stand beside
+    #[arg(long, value_name = "HOW", default_value = "pytorch-fid", requires = "inception")]
+    inception_preparation: Preparation,
 
     /// In the privacy test match every pair, not only those that look alike
     #[arg(long)]
@@ -88,6 +101,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             threads,
         },
         all_pairs: args.all_pairs,
+        inception: args
+            .inception
+            .map(|file| Choice { file, preparation: args.inception_preparation }),
     };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build()?;
     let mut display = Display::new(Arc::new(AtomicBool::new(false)));

@@ -138,6 +138,7 @@ impl RunConfig {
             held_out: self.held_out,
             seed: self.seed,
             procedural_count: self.synth_count,
+            at_most: None,
             cache_dir: self.cache.clone(),
             no_cache: self.no_cache,
         }

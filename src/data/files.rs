@@ -9,6 +9,7 @@ use super::select::{Chosen, select};
 use super::source::{ReadLimits, Source};
 use super::{DataConfig, Reporter};
 use crate::error::{Error, Result};
+use crate::rng::{Sequence, Stream};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ static LARGE: Mutex<()> = Mutex::new(());
 /// Files that a message names before it only counts.
 const NAMED: usize = 5;
 
-/// Loads the images under `root`.
+/// Loads the images under `root`, and says where they are from.
 ///
 /// # Errors
 /// If `root` cannot be opened, holds no images, or more of them are unusable than `config` allows.
@@ -33,9 +34,15 @@ pub fn load_files(
     config: &DataConfig,
     limits: ReadLimits,
     reporter: &mut dyn Reporter,
-) -> Result<Images> {
+) -> Result<(Images, String)> {
     let (source, mut listing) = Source::open(root, limits)?;
-    let chosen = select(root, &mut listing, config)?;
+    let mut chosen = select(root, &mut listing, config)?;
+    let mut label = root.display().to_string();
+    if let Some(most) = config.at_most.filter(|&most| most < chosen.len()) {
+        label += &format!(" ({most} of {} files, drawn by the seed)", chosen.len());
+        let drawn = Sequence::new(config.seed, Stream::Evaluation, 0, 0).sample(chosen.len(), most);
+        chosen = drawn.into_iter().map(|index| chosen[index].clone()).collect();
+    }
     for note in &listing.notes {
         reporter.warn(note);
     }
@@ -58,7 +65,7 @@ pub fn load_files(
         reporter
             .warn(&format!("skipped {all} of {total} images in all; the first are named above"));
     }
-    Ok(images)
+    Ok((images, label))
 }
 
 /// How many bad images are too many.

@@ -61,6 +61,8 @@ pub struct DataConfig {
     pub seed: u64,
     /// Number of prints drawn when there is no source.
     pub procedural_count: u32,
+    /// Read so many files at most, drawn by `seed`: memory does not grow with the source.
+    pub at_most: Option<usize>,
     /// Where decoded images are kept; see [`Cache::default_folder`] if none is given.
     pub cache_dir: Option<PathBuf>,
     /// Neither read nor write a cache.
@@ -80,6 +82,7 @@ impl Default for DataConfig {
             held_out: 0.1,
             seed: 0,
             procedural_count: 6_000,
+            at_most: None,
             cache_dir: None,
             no_cache: false,
         }
@@ -134,10 +137,7 @@ impl Reporter for () {
 pub fn load(config: &DataConfig, reporter: &mut dyn Reporter) -> Result<Dataset> {
     config.check()?;
     let (images, label) = match &config.source {
-        Some(root) => {
-            let images = files::load_files(root, config, ReadLimits::default(), reporter)?;
-            (images, root.display().to_string())
-        }
+        Some(root) => files::load_files(root, config, ReadLimits::default(), reporter)?,
         None => {
             let images = formula::load_formula(config, formula::SHARD, reporter)?;
             (images, format!("the formula (seed {})", config.seed))

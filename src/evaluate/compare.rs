@@ -12,7 +12,7 @@ use crate::error::Result;
 use serde::Serialize;
 
 /// Random relabellings behind a p-value.
-const PERMUTATIONS: u32 = 999;
+pub(super) const PERMUTATIONS: u32 = 999;
 /// The quantiles of a trait that are printed.
 pub const QUANTILES: [f64; 3] = [0.1, 0.5, 0.9];
 
@@ -36,6 +36,13 @@ pub struct Comparison {
 #[derive(Clone, Debug, Serialize)]
 pub struct TraitComparison {
     pub quantity: Trait,
+    #[serde(flatten)]
+    pub found: Distributions,
+}
+
+/// How one number of a print is distributed in both sets.
+#[derive(Clone, Debug, Serialize)]
+pub struct Distributions {
     /// Values at [`QUANTILES`].
     pub real: Outcome<Vec<f64>>,
     pub other: Outcome<Vec<f64>>,
@@ -60,7 +67,11 @@ impl Comparison {
         let distance = || -> Judged<f64> {
             Ok(frechet(&Gaussian::of(&real.features)?, &Gaussian::of(&other.features)?)?)
         };
-        let traits = Trait::ALL.into_iter().map(|q| TraitComparison::new(q, real, other, seed));
+        let traits = Trait::ALL.into_iter().map(|quantity| {
+            let values = [real.values(quantity), other.values(quantity)];
+            let found = Distributions::between(&values, [real.len(), other.len()], seed)?;
+            Ok(TraitComparison { quantity, found })
+        });
         Ok(Self {
             name: name.to_owned(),
             prints: [real.len(), other.len()],
@@ -73,16 +84,19 @@ impl Comparison {
     }
 }
 
-impl TraitComparison {
-    fn new(quantity: Trait, real: &Measured, other: &Measured, seed: u64) -> Result<Self> {
-        let (a, b) = (real.values(quantity), other.values(quantity));
-        let share = |values: &[f64], set: &Measured| values.len() as f64 / set.len().max(1) as f64;
+impl Distributions {
+    /// Compares the values of those prints that have one; `prints` counts all of each set.
+    ///
+    /// # Errors
+    /// If a value is not finite.
+    pub fn between(values: &[Vec<f64>; 2], prints: [usize; 2], seed: u64) -> Result<Self> {
+        let [a, b] = values;
+        let share = |values: &[f64], prints: usize| values.len() as f64 / prints.max(1) as f64;
         Ok(Self {
-            quantity,
-            measurable: [share(&a, real), share(&b, other)],
-            real: Outcome::of(quantiles(&a, &QUANTILES))?,
-            other: Outcome::of(quantiles(&b, &QUANTILES))?,
-            distance: Outcome::of(permutation_test(&a, &b, PERMUTATIONS, seed))?,
+            real: Outcome::of(quantiles(a, &QUANTILES))?,
+            other: Outcome::of(quantiles(b, &QUANTILES))?,
+            measurable: [share(a, prints[0]), share(b, prints[1])],
+            distance: Outcome::of(permutation_test(a, b, PERMUTATIONS, seed))?,
         })
     }
 }

@@ -4,14 +4,17 @@ use super::compare::Comparison;
 use super::controls;
 use super::features::PrintFeatures;
 use super::health::Health;
-use super::matching;
+use super::inception::judge::Choice;
 use super::measure::Measured;
+use super::nearest::{self, Nearest};
 use super::outcome::Outcome;
 use super::prints::{Draw, Prints, choose};
 use super::privacy::{self, Depth, Privacy};
+use super::ridges::matcher::Matcher;
 use super::sources::{self, Sets, Sources};
 use super::tsne::{self, Map};
 use super::variety::{self, Variety};
+use super::{inception, matching, minutiae};
 use crate::data::Reporter;
 use crate::data::procedural::HenryClass;
 use crate::error::Result;
@@ -30,6 +33,8 @@ pub struct Options {
     pub sources: Sources,
     /// Match every pair in place of those that look alike.
     pub all_pairs: bool,
+    /// The network for the ImageNet figures.
+    pub inception: Option<Choice>,
 }
 
 /// What is said about a set of synthetic prints: `report.json`.
@@ -53,6 +58,10 @@ pub struct Evaluation {
     pub controls: Vec<Comparison>,
     pub variety: Outcome<Variety>,
     pub privacy: Outcome<Privacy>,
+    /// By NIST's algorithms.
+    pub minutiae: Outcome<minutiae::judge::Figures>,
+    /// The ImageNet figures: FID, KID, Inception Score.
+    pub inception: Outcome<inception::judge::Figures>,
     /// Share of prints of each class, in the order of [`HenryClass::ALL`]: real, synthetic.
     pub class_shares: [[f64; HenryClass::ALL.len()]; 2],
 }
@@ -74,6 +83,8 @@ pub struct Material {
     pub control_spectra: Vec<(String, Vec<(f64, f64)>)>,
     /// A map of real prints, then synthetic ones.
     pub map: Outcome<Embedding>,
+    /// Some synthetic prints and the real ones they are nearest to.
+    pub nearest: Vec<Nearest>,
 }
 
 /// Places of prints on a common map.
@@ -94,6 +105,7 @@ pub struct Embedding {
 pub fn run(options: &Options, reporter: &mut dyn Reporter) -> Result<(Evaluation, Material)> {
     let sources = &options.sources;
     let seed = sources.seed;
+    let inception = inception::open(options.inception.as_ref(), sources.threads)?;
     let mut network = PrintFeatures::embedded(sources.threads)?;
     let sets = sources::load(sources, reporter)?;
     let real = Measured::of(&sets.real, "real prints", &mut network, reporter)?;
@@ -101,30 +113,15 @@ pub fn run(options: &Options, reporter: &mut dyn Reporter) -> Result<(Evaluation
     let comparison = Comparison::between("synthetic", &real, &synthetic, seed, LEVEL)?;
     let (controls, control_spectra) =
         against_controls(&sets, &synthetic, seed, &mut network, reporter)?;
-    let (variety, privacy) = match matching::matcher(sets.real.size, &real) {
-        Ok(matcher) => {
-            let variety = variety::judge(&matcher, &sets.real, &sets.fake, seed, reporter)?;
-            let depth = if options.all_pairs { Depth::All } else { Depth::Likely };
-            let privacy = match &sets.split {
-                Ok(split) => {
-                    let fake = (&sets.fake, &synthetic);
-                    let threshold = &variety.threshold;
-                    privacy::judge(
-                        &matcher,
-                        split,
-                        fake,
-                        threshold,
-                        depth,
-                        seed,
-                        &mut network,
-                        reporter,
-                    )?
-                }
-                Err(reason) => Outcome::missing(reason),
-            };
-            (Outcome::Given(variety), privacy)
-        }
-        Err(reason) => (Outcome::missing(&reason), Outcome::missing(reason)),
+    let matcher = matching::matcher(sets.real.size, &real);
+    let (variety, privacy) =
+        matched(options, &sets, &synthetic, matcher.as_ref(), &mut network, reporter)?;
+    let nearest = nearest::find(&sets, [&real, &synthetic], matcher.as_ref().ok(), seed)?;
+    let period = matching::ridge_period(&real);
+    let minutiae = minutiae::judge(&sets.real, &sets.fake, period, seed, reporter)?;
+    let inception = match inception {
+        Ok(judge) => Outcome::Given(judge.judge(&sets.real, &sets.fake, seed, reporter)?),
+        Err(reason) => Outcome::missing(reason),
     };
     let map = embed(&real, &synthetic, seed, reporter)?;
     let about = |source: &str, prints: &Prints| About {
@@ -143,9 +140,36 @@ pub fn run(options: &Options, reporter: &mut dyn Reporter) -> Result<(Evaluation
         controls,
         variety,
         privacy,
+        minutiae,
+        inception,
         class_shares: [real.class_shares(), synthetic.class_shares()],
     };
-    Ok((evaluation, Material { sets, real, synthetic, control_spectra, map }))
+    Ok((evaluation, Material { sets, real, synthetic, control_spectra, map, nearest }))
+}
+
+/// What the matcher says: variety, and privacy where the split is known.
+fn matched(
+    options: &Options,
+    sets: &Sets,
+    synthetic: &Measured,
+    matcher: std::result::Result<&Matcher, &String>,
+    network: &mut PrintFeatures,
+    reporter: &mut dyn Reporter,
+) -> Result<(Outcome<Variety>, Outcome<Privacy>)> {
+    let matcher = match matcher {
+        Ok(matcher) => matcher,
+        Err(reason) => return Ok((Outcome::missing(reason), Outcome::missing(reason))),
+    };
+    let seed = options.sources.seed;
+    let variety = variety::judge(matcher, &sets.real, &sets.fake, seed, reporter)?;
+    let split = match &sets.split {
+        Ok(split) => split,
+        Err(reason) => return Ok((Outcome::Given(variety), Outcome::missing(reason))),
+    };
+    let depth = if options.all_pairs { Depth::All } else { Depth::Likely };
+    let (fake, threshold) = ((&sets.fake, synthetic), &variety.threshold);
+    let privacy = privacy::judge(matcher, split, fake, threshold, depth, seed, network, reporter)?;
+    Ok((Outcome::Given(variety), privacy))
 }
 
 type Spectra = Vec<(String, Vec<(f64, f64)>)>;

@@ -14,15 +14,20 @@ pub type Pair = (usize, usize);
 /// First prints between two reports of progress.
 const CHUNK: usize = 32;
 
-/// A matcher for `real` prints of `size` pixels, or why there is none.
-pub fn matcher(size: u32, real: &Measured) -> std::result::Result<Matcher, String> {
+/// The median ridge period of `real` prints in pixels, or why there is none.
+pub fn ridge_period(real: &Measured) -> std::result::Result<f64, String> {
     let mut periods = real.values(Trait::RidgePeriod);
     if periods.is_empty() {
         return Err("no real print has ridges that could be matched".into());
     }
     let middle = periods.len() / 2;
-    let (_, median, _) = periods.select_nth_unstable_by(middle, f64::total_cmp);
-    Matcher::new(size as usize, size as usize, median.clamp(2.0, 14.0)).map_err(|e| e.to_string())
+    Ok(*periods.select_nth_unstable_by(middle, f64::total_cmp).1)
+}
+
+/// A matcher for `real` prints of `size` pixels, or why there is none.
+pub fn matcher(size: u32, real: &Measured) -> std::result::Result<Matcher, String> {
+    let period = ridge_period(real)?;
+    Matcher::new(size as usize, size as usize, period.clamp(2.0, 14.0)).map_err(|e| e.to_string())
 }
 
 /// The score of each of `pairs`, which are in ascending order: turned first prints against second ones, 0 to 1.

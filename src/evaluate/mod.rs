@@ -13,7 +13,9 @@
 //! | [`stats`] | Fréchet and kernel distance, precision and recall, intervals, tests |
 //! | `compare.rs`, `controls.rs` | a set against the real prints; sets whose judgement is known |
 //! | `matching.rs`, `variety.rs`, [`privacy`] | do synthetic prints repeat each other, or anybody's finger? |
-//! | `tsne.rs` | a map of both sets |
+//! | [`minutiae`] | minutiae and match scores by NIST's algorithms (feature `nbis`) |
+//! | [`inception`] | the ImageNet figures, from a network that the user supplies (feature `onnx`) |
+//! | `tsne.rs`, `nearest.rs` | a map of both sets; the real prints nearest to some synthetic ones |
 //! | `evaluation.rs`, `document.rs` | all of it in order; what the report says |
 //! | [`report`] | a document → HTML, PNG, SVG |
 
@@ -23,8 +25,11 @@ pub mod document;
 pub mod evaluation;
 pub mod features;
 pub mod health;
+pub mod inception;
 pub mod matching;
 pub mod measure;
+pub mod minutiae;
+pub mod nearest;
 pub mod outcome;
 pub mod prints;
 pub mod privacy;

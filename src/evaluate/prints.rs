@@ -94,6 +94,11 @@ impl Prints {
 
     /// Two disjoint halves of equal size, by subject where subjects are known: no person is in both.
     pub fn halves(&self, seed: u64) -> [Self; 2] {
+        self.half_indices(seed).map(|indices| self.subset(&indices))
+    }
+
+    /// The indices of [`halves`](Self::halves), ascending.
+    pub fn half_indices(&self, seed: u64) -> [Vec<usize>; 2] {
         let mut units: Vec<(Option<u32>, Vec<usize>)> = Vec::new();
         let mut place = std::collections::HashMap::new();
         for (index, subject) in self.subjects.iter().enumerate() {
@@ -118,7 +123,7 @@ impl Prints {
         halves.map(|mut indices| {
             indices.truncate(count);
             indices.sort_unstable();
-            self.subset(&indices)
+            indices
         })
     }
 }
@@ -137,15 +142,13 @@ pub enum Draw {
     Noise,
     Bootstrap,
     Embedding,
+    Minutiae,
+    Neighbours,
 }
 
 /// `count` of `0 … total − 1` without repetition, ascending.
 pub fn choose(total: usize, count: usize, seed: u64, draw: Draw) -> Vec<usize> {
-    let mut all: Vec<usize> = (0..total).collect();
-    Sequence::new(seed, Stream::Evaluation, draw as u32, 0).shuffle(&mut all);
-    all.truncate(count);
-    all.sort_unstable();
-    all
+    Sequence::new(seed, Stream::Evaluation, draw as u32, 0).sample(total, count)
 }
 
 #[cfg(test)]

@@ -207,6 +207,7 @@ fn files_config(sources: &Sources, size: u32) -> DataConfig {
         fit: Fit::Pad,
         held_out: 0.0,
         seed: sources.seed,
+        at_most: Some(sources.count),
         ..DataConfig::default()
     }
 }

@@ -1,11 +1,13 @@
 //! Do synthetic prints repeat each other? Match scores of pairs, beside those of real fingers.
 
+use super::evaluation::LEVEL;
 use super::matching::{self, Pair};
 use super::outcome::Outcome;
 use super::prints::{Draw, Prints, choose};
 use super::ridges::matcher::Matcher;
+use super::stats::bootstrap::{Resampling, share_of_pairs};
 use super::stats::scalar::{self, permutation_test, quantiles};
-use super::stats::{Interval, LeftOut, interval};
+use super::stats::{Interval, LeftOut};
 use crate::data::Reporter;
 use crate::error::Result;
 use crate::rng::{Sequence, Stream};
@@ -21,6 +23,8 @@ const THRESHOLD_PAIRS: usize = 1000;
 pub const FALSE_MATCHES: f64 = 0.001;
 /// Random relabellings behind a p-value.
 const PERMUTATIONS: u32 = 999;
+/// Resamples behind the interval of a share of pairs.
+pub const ROUNDS: u32 = 2000;
 /// The quantiles that are printed.
 pub const QUANTILES: [f64; 3] = [0.5, 0.99, 1.0];
 
@@ -54,15 +58,15 @@ pub fn judge(
     seed: u64,
     reporter: &mut dyn Reporter,
 ) -> Result<Variety> {
-    let mut scores = [Vec::new(), Vec::new()];
-    for ((set, name), scores) in [(real, "real"), (fake, "synthetic")].into_iter().zip(&mut scores)
-    {
+    let mut matched = |set: &Prints, name: &str| -> Result<(Vec<Pair>, Vec<f64>)> {
         let sample = set.subset(&choose(set.len(), PRINTS, seed, Draw::Pairs));
-        let pairs = different(&sample, seed);
+        let pairs = different(&sample, PAIRS, seed);
         let what = format!("matching pairs of {name} prints");
-        *scores = matching::scores(matcher, &sample, &sample, &pairs, &what, reporter)?;
-    }
-    let [a, b] = &scores;
+        let scores = matching::scores(matcher, &sample, &sample, &pairs, &what, reporter)?;
+        Ok((pairs, scores))
+    };
+    let (_, a) = matched(real, "real")?;
+    let (pairs, b) = matched(fake, "synthetic")?;
     let threshold = if a.len() < THRESHOLD_PAIRS {
         Outcome::from(Err(LeftOut::TooFew {
             metric: "the operational threshold",
@@ -71,28 +75,29 @@ pub fn judge(
             has: a.len(),
         }))
     } else {
-        Outcome::of(quantiles(a, &[1.0 - FALSE_MATCHES]))?.map(|quantile| quantile[0])
+        Outcome::of(quantiles(&a, &[1.0 - FALSE_MATCHES]))?.map(|quantile| quantile[0])
     };
     let above = match threshold.get() {
         Ok(&threshold) => {
-            let count = b.iter().filter(|score| **score > threshold).count();
-            Outcome::of(interval::share(count, b.len(), super::evaluation::LEVEL))?
+            let hits: Vec<bool> = b.iter().map(|&score| score > threshold).collect();
+            let resampling = Resampling { rounds: ROUNDS, seed };
+            Outcome::of(share_of_pairs(&pairs, &hits, LEVEL, resampling))?
         }
         Err(reason) => Outcome::missing(reason),
     };
     Ok(Variety {
         pairs: [a.len(), b.len()],
-        real: Outcome::of(quantiles(a, &QUANTILES))?,
-        synthetic: Outcome::of(quantiles(b, &QUANTILES))?,
-        distance: Outcome::of(permutation_test(a, b, PERMUTATIONS, seed))?,
+        real: Outcome::of(quantiles(&a, &QUANTILES))?,
+        synthetic: Outcome::of(quantiles(&b, &QUANTILES))?,
+        distance: Outcome::of(permutation_test(&a, &b, PERMUTATIONS, seed))?,
         threshold,
         above,
-        scores,
+        scores: [a, b],
     })
 }
 
-/// Pairs of prints that are not of one person: all, or a random choice of them.
-fn different(prints: &Prints, seed: u64) -> Vec<Pair> {
+/// Pairs of prints that are not of one person: all, or `most` drawn by the seed; ascending.
+pub fn different(prints: &Prints, most: usize, seed: u64) -> Vec<Pair> {
     let of_one = |a: usize, b: usize| {
         prints.subjects[a].is_some() && prints.subjects[a] == prints.subjects[b]
     };
@@ -101,7 +106,7 @@ fn different(prints: &Prints, seed: u64) -> Vec<Pair> {
         .filter(|&(a, b)| !of_one(a, b))
         .collect();
     Sequence::new(seed, Stream::Evaluation, Draw::Pairs as u32, 1).shuffle(&mut pairs);
-    pairs.truncate(PAIRS);
+    pairs.truncate(most);
     pairs.sort_unstable();
     pairs
 }

@@ -194,3 +194,23 @@ fn progress_runs_from_nothing_to_all() {
     assert_eq!(heard.progress.last(), Some(&(300, 300)));
     assert!(heard.progress.is_sorted() && heard.progress.len() > 2);
 }
+
+/// Of more files than are wanted some are drawn: the same for one seed, others for another, each read as it
+/// would be among all.
+#[test]
+fn a_limit_draws_files_by_the_seed() {
+    let root = tempfile::tempdir().unwrap();
+    write_socofing(root.path(), 6);
+    let of = |seed, at_most| loaded(&DataConfig { seed, at_most, ..config(root.path()) });
+    let (all, few) = (of(1, None), of(1, Some(17)));
+    assert_eq!(few.count, 17);
+    assert!(few.describe().contains("(17 of 60 files, drawn by the seed)"), "{}", few.describe());
+    for (index, entry) in few.entries.iter().enumerate() {
+        let at = all.entries.iter().position(|other| other.name == entry.name).unwrap();
+        assert_eq!(few.image(index), all.image(at));
+    }
+    assert_eq!(names(&few), names(&of(1, Some(17))));
+    assert_ne!(names(&few), names(&of(2, Some(17))));
+    assert_eq!(names(&of(1, Some(60))), names(&all));
+    assert!(!of(1, Some(61)).describe().contains("drawn by the seed"));
+}

@@ -17,6 +17,11 @@ pub fn interval(outcome: &Outcome<Interval>, digits: usize) -> Cell {
     })
 }
 
+/// A share as a percentage.
+pub fn percent(share: &Outcome<Interval>) -> Outcome<Interval> {
+    share.clone().map(|share| share.scaled(100.0))
+}
+
 /// One of several numbers, or the reason.
 pub fn nth(outcome: &Outcome<Vec<f64>>, at: usize, digits: usize) -> Cell {
     match outcome.get() {

@@ -54,12 +54,7 @@ fn table(caption: String, comparisons: &[Comparison]) -> Table {
         let share = |of: fn(&Manifold) -> f64| {
             manifold.get().map_or_else(Cell::missing, |m| Cell::number(of(m), 2))
         };
-        let scaled = kernel.clone().map(|k| crate::evaluate::stats::Interval {
-            value: 1000.0 * k.value,
-            low: 1000.0 * k.low,
-            high: 1000.0 * k.high,
-            ..k
-        });
+        let scaled = kernel.clone().map(|kernel| kernel.scaled(1000.0));
         vec![
             Cell::text(name),
             number(frechet, 3),

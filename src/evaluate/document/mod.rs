@@ -2,6 +2,9 @@
 
 mod cells;
 mod distance;
+mod inception;
+mod maps;
+mod minutiae;
 mod pictures;
 mod privacy;
 mod traits;
@@ -29,13 +32,15 @@ pub fn document(evaluation: &Evaluation, material: &Material, when: &str) -> Res
         sections: vec![
             pictures::prints(material)?,
             distance::section(evaluation),
+            inception::section(evaluation),
             traits::spectrum(material),
             traits::section(evaluation, material),
+            minutiae::section(evaluation),
             traits::classes(evaluation),
             pictures::map(material),
+            pictures::nearest(material),
             privacy::variety(evaluation),
             privacy::section(evaluation, material),
-            minutiae(),
             use_of_it(),
         ],
     })
@@ -75,19 +80,6 @@ fn summary(evaluation: &Evaluation) -> Vec<Verdict> {
         verdicts.extend(complaints.into_iter().map(|c| Verdict::new(state(&about.health), c)));
     }
     verdicts
-}
-
-/// What NIST's algorithms would add.
-fn minutiae() -> Section {
-    Section {
-        id: "minutiae".into(),
-        title: "Minutiae".into(),
-        text: vec![
-            "Number, type, direction and density of minutiae by NIST's algorithms are not part of this build."
-                .into(),
-        ],
-        blocks: Vec::new(),
-    }
 }
 
 /// What the figures support, and what they do not.

@@ -4,10 +4,13 @@ use super::{REAL, SYNTHETIC};
 use crate::data::procedural::HenryClass;
 use crate::error::Result;
 use crate::evaluate::evaluation::Material;
+use crate::evaluate::nearest::{MATCHED, Nearest};
 use crate::evaluate::prints::{Draw, Prints, choose};
-use crate::evaluate::report::{Block, Cloud, Figure, Picture, Plot, Scatter, Section};
+use crate::evaluate::report::{
+    Block, Cell, Cloud, Figure, Pair, Picture, Plot, Scatter, Section, Thumb,
+};
 use crate::sample::grid::Grid;
-use image::DynamicImage;
+use image::{DynamicImage, GrayImage, Rgb};
 
 /// Columns and rows of a picture of prints.
 const COLUMNS: u32 = 8;
@@ -83,4 +86,58 @@ pub fn map(material: &Material) -> Section {
         }));
     }
     section
+}
+
+/// A small picture of a print.
+pub fn thumb(print: GrayImage, label: &str, score: Option<f64>) -> Thumb {
+    Thumb {
+        image: DynamicImage::ImageLuma8(print),
+        label: label.into(),
+        score: score.map(|score| Cell::number(score, 3)),
+    }
+}
+
+pub fn nearest(material: &Material) -> Section {
+    let sets = &material.sets;
+    let row = |found: &Nearest| {
+        let (index, distance) = found.by_features;
+        let mut others = vec![thumb(sets.real.image(index), "by features", Some(distance))];
+        others.extend(
+            found
+                .by_match
+                .map(|(index, score)| thumb(sets.real.image(index), "by match", Some(score))),
+        );
+        Pair { first: thumb(sets.fake.image(found.synthetic), "synthetic", None), others }
+    };
+    let rows: Vec<Pair> = material.nearest.iter().map(row).collect();
+    let blocks = if rows.is_empty() {
+        vec![Block::Note("There are no prints to set side by side.".into())]
+    } else {
+        vec![Block::Figure(Figure {
+            id: "nearest".into(),
+            caption: format!(
+                "Synthetic prints, drawn at random; beside each the real print at the least distance in feature space, \
+                 and the one with the highest match score among the {MATCHED} nearest."
+            ),
+            alt: "Rows of prints: synthetic, nearest real by features, nearest real by match"
+                .into(),
+            picture: Picture::Pairs(rows),
+        })]
+    };
+    Section {
+        id: "nearest-section".into(),
+        title: "Nearest real prints".into(),
+        text: vec!["A copy of a real print would show here as a pair of twins.".into()],
+        blocks,
+    }
+}
+
+/// A shade for a value from 0 (nearly white) to 1 (dark blue).
+pub fn ramp(value: f64) -> Rgb<u8> {
+    let (light, dark) = ([247.0, 251.0, 255.0], [8.0, 48.0, 107.0]);
+    let value = value.clamp(0.0, 1.0);
+    Rgb([0, 1, 2].map(|i| {
+        let (light, dark): (f64, f64) = (light[i], dark[i]);
+        (light + value * (dark - light)).round() as u8
+    }))
 }

@@ -1,16 +1,16 @@
 //! Variety and privacy.
 
-use super::cells::{interval, nth, p_value};
+use super::cells::{interval, nth, p_value, percent};
+use super::pictures::thumb;
 use super::traits::edges;
 use super::{CONTROLS, REAL, SYNTHETIC};
 use crate::evaluate::evaluation::{Evaluation, Material};
 use crate::evaluate::privacy::{ALPHA, Match, Privacy, QUANTILES};
 use crate::evaluate::report::{
     Axis, Block, Cell, Column, Figure, Histograms, Mark, Pair, Picture, Plot, Sample, Section,
-    State, Table, Thumb, Verdict,
+    State, Table, Verdict,
 };
 use crate::evaluate::variety::{self, Variety};
-use image::DynamicImage;
 
 /// Synthetic prints that are shown beside their best matches.
 const SHOWN: usize = 8;
@@ -173,13 +173,7 @@ fn best(privacy: &Privacy) -> Table {
     let row = |side: usize, name: &str| {
         let mut cells = vec![Cell::text(name)];
         cells.extend((0..QUANTILES.len()).map(|at| nth(&privacy.best[side], at, 3)));
-        let percent = privacy.above[side].clone().map(|share| crate::evaluate::stats::Interval {
-            value: 100.0 * share.value,
-            low: 100.0 * share.low,
-            high: 100.0 * share.high,
-            ..share
-        });
-        cells.push(interval(&percent, 1));
+        cells.push(interval(&percent(&privacy.above[side]), 1));
         cells
     };
     Table {
@@ -216,20 +210,11 @@ fn pairs(privacy: &Privacy, material: &Material) -> Option<Figure> {
     let split = material.sets.split.as_ref().ok()?;
     let mut worst: Vec<&Match> = privacy.matches.iter().collect();
     worst.sort_by(|a, b| b.train.1.total_cmp(&a.train.1).then(a.synthetic.cmp(&b.synthetic)));
-    let thumb = |image, label: String, score: Option<f64>| Thumb {
-        image: DynamicImage::ImageLuma8(image),
-        label,
-        score: score.map(|score| Cell::number(score, 3)),
-    };
     let rows = worst.iter().take(SHOWN).map(|found| Pair {
-        first: thumb(material.sets.fake.image(found.synthetic), "synthetic".into(), None),
+        first: thumb(material.sets.fake.image(found.synthetic), "synthetic", None),
         others: vec![
-            thumb(split.train.image(found.train.0), "training".into(), Some(found.train.1)),
-            thumb(
-                split.held_out.image(found.held_out.0),
-                "held-out".into(),
-                Some(found.held_out.1),
-            ),
+            thumb(split.train.image(found.train.0), "training", Some(found.train.1)),
+            thumb(split.held_out.image(found.held_out.0), "held-out", Some(found.held_out.1)),
         ],
     });
     let rows: Vec<Pair> = rows.collect();

@@ -1,9 +1,9 @@
 //! Ridge science: spectrum, traits, classes.
 
 use super::cells::{nth, p_value};
-use super::{CONTROLS, REAL, SYNTHETIC};
+use super::{CONTROLS, REAL, SYNTHETIC, maps};
 use crate::data::procedural::HenryClass;
-use crate::evaluate::compare::{QUANTILES, TraitComparison};
+use crate::evaluate::compare::{Distributions, QUANTILES};
 use crate::evaluate::evaluation::{Evaluation, Material};
 use crate::evaluate::measure::Trait;
 use crate::evaluate::report::{
@@ -50,10 +50,14 @@ pub fn spectrum(material: &Material) -> Section {
 }
 
 pub fn section(evaluation: &Evaluation, material: &Material) -> Section {
-    let mut blocks = vec![Block::Table(table(&evaluation.comparison.traits))];
+    let caption = "Traits of single prints: 10th, 50th and 90th percentile, and how far the distributions are apart.";
+    let traits = &evaluation.comparison.traits;
+    let rows = traits.iter().map(|found| (found.quantity.name(), &found.found));
+    let mut blocks = vec![Block::Table(distributions(caption.into(), rows))];
     for quantity in [Trait::RidgePeriod, Trait::Coherence, Trait::Clarity, Trait::Ink] {
         blocks.extend(histogram(quantity, material).map(Block::Figure));
     }
+    blocks.extend(maps::figure(material).map(Block::Figure));
     Section {
         id: "ridges".into(),
         title: "Ridges".into(),
@@ -66,14 +70,18 @@ pub fn section(evaluation: &Evaluation, material: &Material) -> Section {
     }
 }
 
-fn table(traits: &[TraitComparison]) -> Table {
-    let mut columns = vec![Column::left("trait")];
+/// Distributions of numbers of single prints, a row each.
+pub fn distributions<'a>(
+    caption: String,
+    found: impl Iterator<Item = (&'a str, &'a Distributions)>,
+) -> Table {
+    let mut columns = vec![Column::left("of a print")];
     for set in ["real", "synthetic"] {
         columns.extend(QUANTILES.map(|q| Column::right(format!("{set} p{:.0}", 100.0 * q))));
     }
     columns.extend(["distance", "p", "measurable"].map(Column::right));
-    let row = |found: &TraitComparison| {
-        let mut cells = vec![Cell::text(found.quantity.name())];
+    let row = |(name, found): (&str, &Distributions)| {
+        let mut cells = vec![Cell::text(name)];
         for set in [&found.real, &found.other] {
             cells.extend((0..QUANTILES.len()).map(|at| nth(set, at, 2)));
         }
@@ -87,12 +95,7 @@ fn table(traits: &[TraitComparison]) -> Table {
         cells.push(Cell::text(format!("{real:.0} %, {other:.0} %")));
         cells
     };
-    Table {
-        caption: "Traits of single prints: 10th, 50th and 90th percentile, and how far the distributions are apart."
-            .into(),
-        columns,
-        rows: traits.iter().map(row).collect(),
-    }
+    Table { caption, columns, rows: found.map(row).collect() }
 }
 
 fn histogram(quantity: Trait, material: &Material) -> Option<Figure> {

@@ -3,7 +3,7 @@
 //! Ten fingers of one person are one draw from the population, not ten: where samples come in groups,
 //! whole groups are drawn (the cluster bootstrap; Field & Welsh, JRSS B 2007).
 
-use super::interval::{Interval, check_level};
+use super::interval::{Interval, check_level, share};
 use super::refusal::{Judged, LeftOut, all_finite};
 use super::scalar::quantile_of_sorted;
 use crate::error::{Error, Result};
@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 /// The numbering of this file's random sequences: `major` of [`Sequence::new`].
 const MEANS: u32 = 3;
+const PAIRS: u32 = 6;
 
 /// How to resample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,48 @@ pub fn mean(
         ratio(&mut (0..n).map(|_| &totals[numbers.below(n) as usize]))
     })?;
     Ok(found)
+}
+
+/// The share of `pairs` of prints that are `hits`, and its interval. Pairs share prints, so they are not
+/// independent: prints are drawn with replacement, and a pair counts as often as both of its prints together
+/// (Arcones & Giné, "On the bootstrap of U and V statistics", Annals of Statistics 1992). Where that interval
+/// is narrower than Wilson's for independent pairs, as it is without a single hit, Wilson's ends count.
+///
+/// # Errors
+/// [`LeftOut::TooFew`] for no pair; [`Error::Shape`] if `hits` has another length; [`Error::Config`] for no
+/// rounds or a level outside (0, 1).
+pub fn share_of_pairs(
+    pairs: &[(usize, usize)],
+    hits: &[bool],
+    level: f64,
+    resampling: Resampling,
+) -> Judged<Interval> {
+    if pairs.len() != hits.len() {
+        let found = format!("{} pairs with {} results", pairs.len(), hits.len());
+        return Err(Error::shape("share of pairs", found).into());
+    }
+    let found = hits.iter().filter(|hit| **hit).count();
+    let independent = share(found, pairs.len(), level)?;
+    let prints = pairs.iter().map(|&(a, b)| a.max(b) + 1).max().unwrap_or_default();
+    let mut members: Vec<usize> = pairs.iter().flat_map(|&(a, b)| [a, b]).collect();
+    members.sort_unstable();
+    members.dedup();
+    let drawn = percentile_interval(independent.value, level, resampling, PAIRS, |numbers| {
+        let mut times = vec![0_u32; prints];
+        for _ in 0..members.len() {
+            times[members[numbers.below(members.len() as u32) as usize]] += 1;
+        }
+        let weights = pairs.iter().map(|&(a, b)| u64::from(times[a]) * u64::from(times[b]));
+        let (hit, all) = weights.zip(hits).fold((0, 0), |(hit, all), (weight, &is_hit)| {
+            (hit + if is_hit { weight } else { 0 }, all + weight)
+        });
+        if all == 0 { independent.value } else { hit as f64 / all as f64 }
+    })?;
+    Ok(Interval {
+        low: drawn.low.min(independent.low),
+        high: drawn.high.max(independent.high),
+        ..independent
+    })
 }
 
 /// The indices of each group, in ascending order of the groups' names; every index on its own without
@@ -158,5 +201,39 @@ mod tests {
         assert_eq!((same.value, same.low, same.high), (3.0, 3.0, 3.0));
         assert!(mean(&[1.0, 2.0], None, 0.95, Resampling { rounds: 0, seed: 0 }).is_err());
         assert!(mean(&[1.0, 2.0], None, 1.0, TWO_THOUSAND).is_err());
+    }
+
+    /// Three prints in ten are of one kind, the rest of a thousand others; pairs of one kind are hits. The interval holds
+    /// that share about as often as it says; Wilson's for independent pairs does not.
+    #[test]
+    fn pairs_that_share_prints_have_a_wider_interval() {
+        let pairs: Vec<_> = (0..60).flat_map(|b| (0..b).map(move |a| (a, b))).collect();
+        let (mut held, mut held_by_wilson) = (0, 0);
+        for trial in 0..100_u64 {
+            let mut numbers = Sequence::new(trial, Stream::Resample, 94, 0);
+            let kinds: Vec<u32> = (0..60)
+                .map(|_| if numbers.below(10) < 3 { 0 } else { numbers.below(1000) + 1 })
+                .collect();
+            let hits: Vec<bool> = pairs.iter().map(|&(a, b)| kinds[a] == kinds[b]).collect();
+            let truth = 0.09 + 0.49 / 1000.0;
+            let resampling = Resampling { rounds: 400, seed: 1 };
+            let found = share_of_pairs(&pairs, &hits, 0.95, resampling).unwrap();
+            held += u32::from(found.low <= truth && truth <= found.high);
+            let count = hits.iter().filter(|hit| **hit).count();
+            let wilson = share(count, pairs.len(), 0.95).unwrap();
+            held_by_wilson += u32::from(wilson.low <= truth && truth <= wilson.high);
+        }
+        assert!(held >= 86 && held_by_wilson <= 60, "{held} {held_by_wilson}");
+    }
+
+    #[test]
+    fn no_hit_among_pairs_is_not_certainty() {
+        let pairs = [(0, 1), (0, 2), (1, 2)];
+        let resampling = Resampling { rounds: 50, seed: 1 };
+        let none = share_of_pairs(&pairs, &[false; 3], 0.95, resampling).unwrap();
+        assert!(none.value == 0.0 && none.low == 0.0 && none.high > 0.5, "{none:?}");
+        assert_eq!(none, share_of_pairs(&pairs, &[false; 3], 0.95, resampling).unwrap());
+        assert!(share_of_pairs(&pairs, &[false; 2], 0.95, resampling).is_err());
+        assert!(matches!(share_of_pairs(&[], &[], 0.95, resampling), Err(Refusal::LeftOut(_))));
     }
 }

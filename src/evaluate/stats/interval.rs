@@ -15,6 +15,13 @@ pub struct Interval {
 }
 
 impl Interval {
+    /// The same in a smaller unit: value and ends times `factor`, which is positive.
+    #[must_use]
+    pub fn scaled(self, factor: f64) -> Self {
+        let Self { value, low, high, .. } = self;
+        Self { value: factor * value, low: factor * low, high: factor * high, ..self }
+    }
+
     /// `value ± z·error` with the normal quantile z of the level.
     ///
     /// # Errors

@@ -12,6 +12,7 @@
 //! | [`neighbours`] | k-th and nearest neighbours, exact | |
 //! | [`inception`] | Inception Score of class probabilities | Salimans 2016 |
 //! | [`scalar`] | quantiles, Wasserstein-1 with a permutation p-value | |
+//! | [`counts`] | counts in bins: total variation, circular Wasserstein-1, permutation p-value | Rabin 2011 |
 //! | [`bootstrap`] | confidence interval of a mean, by clusters where there are any | Efron 1979 |
 //! | [`auc`] | area under the ROC curve, DeLong's and the cluster interval | DeLong 1988, Sun & Xu 2014 |
 //! | [`interval`] | a value with its confidence interval; shares | Wilson 1927 |
@@ -19,6 +20,7 @@
 
 pub mod auc;
 pub mod bootstrap;
+pub mod counts;
 pub mod features;
 pub mod frechet;
 pub mod inception;
