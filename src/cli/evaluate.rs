@@ -68,7 +68,8 @@ pub struct Args {
     #[arg(long, value_name = "HOW", default_value = "pytorch-fid", requires = "inception")]
     inception_preparation: Preparation,
 
-    /// In the privacy test match every pair, not only those that look alike
+    /// Match every pair, not a sample inside the sets and those that look alike between them: at 96 pixels
+    /// 5,000 prints take a quarter of an hour on two cores
     #[arg(long)]
     all_pairs: bool,
 

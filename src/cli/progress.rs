@@ -46,6 +46,14 @@ impl Display {
         false
     }
 
+    /// The time left, for a plain line.
+    fn left(&self) -> String {
+        match self.bar.eta().as_secs() {
+            0 => String::new(),
+            seconds => format!(" {seconds} s left"),
+        }
+    }
+
     /// Removes the bar.
     pub fn clear(&self) {
         self.bar.finish_and_clear();
@@ -62,7 +70,7 @@ impl Reporter for Display {
         }
         self.bar.set_position(done as u64);
         if self.line_is_due(done == total) {
-            self.line(&format!("{what}: {done}/{total}"));
+            self.line(&format!("{what}: {done}/{total}{}", self.left()));
         }
     }
 
@@ -89,13 +97,11 @@ impl Observer for Display {
         self.bar.set_position(progress.step);
         if self.line_is_due(progress.step == progress.total) {
             let figures = self.metrics.as_ref().map(figures).unwrap_or_default();
-            let left = match self.bar.eta().as_secs() {
-                0 => String::new(),
-                seconds => format!(" {seconds} s left"),
-            };
             self.line(&format!(
-                "epoch {epoch}/{epochs} step {}/{}{left} {figures}",
-                progress.step, progress.total
+                "epoch {epoch}/{epochs} step {}/{}{} {figures}",
+                progress.step,
+                progress.total,
+                self.left()
             ));
         }
     }

@@ -31,7 +31,7 @@ const CONTROL: usize = 2500;
 #[derive(Clone, Debug)]
 pub struct Options {
     pub sources: Sources,
-    /// Match every pair in place of those that look alike.
+    /// Match every pair: inside the sets in place of a sample, and for privacy in place of those that look alike.
     pub all_pairs: bool,
     /// The network for the ImageNet figures.
     pub inception: Option<Choice>,
@@ -161,12 +161,12 @@ fn matched(
         Err(reason) => return Ok((Outcome::missing(reason), Outcome::missing(reason))),
     };
     let seed = options.sources.seed;
-    let variety = variety::judge(matcher, &sets.real, &sets.fake, seed, reporter)?;
+    let depth = if options.all_pairs { Depth::All } else { Depth::Likely };
+    let variety = variety::judge(matcher, &sets.real, &sets.fake, depth, seed, reporter)?;
     let split = match &sets.split {
         Ok(split) => split,
         Err(reason) => return Ok((Outcome::Given(variety), Outcome::missing(reason))),
     };
-    let depth = if options.all_pairs { Depth::All } else { Depth::Likely };
     let (fake, threshold) = ((&sets.fake, synthetic), &variety.threshold);
     let privacy = privacy::judge(matcher, split, fake, threshold, depth, seed, network, reporter)?;
     Ok((Outcome::Given(variety), privacy))

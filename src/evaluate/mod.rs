@@ -12,7 +12,7 @@
 //! | `measure.rs` | a set → features and traits of each print |
 //! | [`stats`] | Fréchet and kernel distance, precision and recall, intervals, tests |
 //! | `compare.rs`, `controls.rs` | a set against the real prints; sets whose judgement is known |
-//! | `matching.rs`, `variety.rs`, [`privacy`] | do synthetic prints repeat each other, or anybody's finger? |
+//! | `matching.rs`, `similarity.rs`, `variety.rs`, [`privacy`] | do synthetic prints repeat each other, or anybody's finger? |
 //! | [`minutiae`] | minutiae and match scores by NIST's algorithms (feature `nbis`) |
 //! | [`inception`] | the ImageNet figures, from a network that the user supplies (feature `onnx`) |
 //! | `tsne.rs`, `nearest.rs` | a map of both sets; the real prints nearest to some synthetic ones |
@@ -35,6 +35,7 @@ pub mod prints;
 pub mod privacy;
 pub mod report;
 pub mod ridges;
+pub mod similarity;
 pub mod sources;
 pub mod stats;
 pub mod tsne;

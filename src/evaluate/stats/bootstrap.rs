@@ -57,41 +57,58 @@ pub fn mean(
     Ok(found)
 }
 
-/// The share of `pairs` of prints that are `hits`, and its interval. Pairs share prints, so they are not
+/// The mean of a value of each of `pairs` of prints, and its interval. Pairs share prints, so they are not
 /// independent: prints are drawn with replacement, and a pair counts as often as both of its prints together
-/// (Arcones & Giné, "On the bootstrap of U and V statistics", Annals of Statistics 1992). Where that interval
-/// is narrower than Wilson's for independent pairs, as it is without a single hit, Wilson's ends count.
+/// (Arcones & Giné, "On the bootstrap of U and V statistics", Annals of Statistics 1992).
 ///
 /// # Errors
-/// [`LeftOut::TooFew`] for no pair; [`Error::Shape`] if `hits` has another length; [`Error::Config`] for no
-/// rounds or a level outside (0, 1).
+/// [`LeftOut::TooFew`] for no pair; [`Error::NonFinite`] for a NaN or an infinity; [`Error::Shape`] if `values`
+/// has another length; [`Error::Config`] for no rounds or a level outside (0, 1).
+pub fn mean_of_pairs(
+    pairs: &[(usize, usize)],
+    values: &[f64],
+    level: f64,
+    resampling: Resampling,
+) -> Judged<Interval> {
+    all_finite("pairs", values)?;
+    LeftOut::unless("a mean over pairs", "pairs", 1, pairs.len())?;
+    if pairs.len() != values.len() {
+        let found = format!("{} pairs with {} values", pairs.len(), values.len());
+        return Err(Error::shape("mean of pairs", found).into());
+    }
+    let whole = values.iter().sum::<f64>() / values.len() as f64;
+    let mut members: Vec<usize> = pairs.iter().flat_map(|&(a, b)| [a, b]).collect();
+    members.sort_unstable();
+    members.dedup();
+    let prints = members.last().map_or(0, |last| last + 1);
+    Ok(percentile_interval(whole, level, resampling, PAIRS, |numbers| {
+        let mut times = vec![0_u32; prints];
+        for _ in 0..members.len() {
+            times[members[numbers.below(members.len() as u32) as usize]] += 1;
+        }
+        let weights = pairs.iter().map(|&(a, b)| f64::from(times[a]) * f64::from(times[b]));
+        let (sum, all) = weights
+            .zip(values)
+            .fold((0.0, 0.0), |(sum, all), (weight, value)| (sum + weight * value, all + weight));
+        if all == 0.0 { whole } else { sum / all }
+    })?)
+}
+
+/// The share of `pairs` of prints that are `hits`: [`mean_of_pairs`]. Where that interval is narrower than
+/// Wilson's for independent pairs, as it is without a single hit, Wilson's ends count.
+///
+/// # Errors
+/// As [`mean_of_pairs`].
 pub fn share_of_pairs(
     pairs: &[(usize, usize)],
     hits: &[bool],
     level: f64,
     resampling: Resampling,
 ) -> Judged<Interval> {
-    if pairs.len() != hits.len() {
-        let found = format!("{} pairs with {} results", pairs.len(), hits.len());
-        return Err(Error::shape("share of pairs", found).into());
-    }
+    let values: Vec<f64> = hits.iter().map(|&hit| f64::from(u8::from(hit))).collect();
+    let drawn = mean_of_pairs(pairs, &values, level, resampling)?;
     let found = hits.iter().filter(|hit| **hit).count();
     let independent = share(found, pairs.len(), level)?;
-    let prints = pairs.iter().map(|&(a, b)| a.max(b) + 1).max().unwrap_or_default();
-    let mut members: Vec<usize> = pairs.iter().flat_map(|&(a, b)| [a, b]).collect();
-    members.sort_unstable();
-    members.dedup();
-    let drawn = percentile_interval(independent.value, level, resampling, PAIRS, |numbers| {
-        let mut times = vec![0_u32; prints];
-        for _ in 0..members.len() {
-            times[members[numbers.below(members.len() as u32) as usize]] += 1;
-        }
-        let weights = pairs.iter().map(|&(a, b)| u64::from(times[a]) * u64::from(times[b]));
-        let (hit, all) = weights.zip(hits).fold((0, 0), |(hit, all), (weight, &is_hit)| {
-            (hit + if is_hit { weight } else { 0 }, all + weight)
-        });
-        if all == 0 { independent.value } else { hit as f64 / all as f64 }
-    })?;
     Ok(Interval {
         low: drawn.low.min(independent.low),
         high: drawn.high.max(independent.high),
