@@ -7,7 +7,7 @@ use crate::model::NamedTensor;
 use std::path::{Path, PathBuf};
 
 /// The folder `checkpoints/` of a run: `step-0000300.safetensors`, … and the small text file
-/// `latest` that names the newest.
+/// `latest` that names the newest; beside them `best.safetensors`, if the run is evaluated.
 ///
 /// A new checkpoint is whole before `latest` names it, and older ones go only afterwards, so at any
 /// moment of a kill or a power cut the run has its newest complete checkpoint.
@@ -18,6 +18,7 @@ pub struct Store {
 }
 
 const LATEST: &str = "latest";
+const BEST: &str = "best.safetensors";
 
 impl Store {
     /// The checkpoints of the run directory `run`, of which the newest `keep` stay.
@@ -55,6 +56,12 @@ impl Store {
             }
         }
         Ok(self.all()?.pop().map(|(_, path)| path))
+    }
+
+    /// Where the averaged generator lies that an evaluation liked best: weights to generate with, which
+    /// no run goes on from and which is never removed.
+    pub fn best(&self) -> PathBuf {
+        self.folder.join(BEST)
     }
 
     /// Every checkpoint with its step, oldest first.

@@ -1,6 +1,6 @@
 use super::*;
-use crate::backend::HostTensor;
 use crate::backend::reference::Reference;
+use crate::backend::{Backend, HostTensor};
 use crate::config::{Preset, RunConfig};
 use crate::error::Error;
 use crate::model::{ModelConfig, NamedTensor};
@@ -299,6 +299,32 @@ fn the_store_keeps_the_newest_and_points_to_the_latest() {
         std::fs::write(folder.join("latest"), pointer).unwrap();
         assert_eq!(store.latest().unwrap(), Some(newest.clone()), "{pointer:?}");
     }
+}
+
+/// What an evaluation keeps is no checkpoint to go on from, and no number of checkpoints displaces it.
+#[test]
+fn the_best_generator_is_neither_the_latest_nor_pruned() {
+    let run = tempfile::tempdir().unwrap();
+    let store = Store::new(run.path(), 1);
+    std::fs::create_dir(run.path().join("checkpoints")).unwrap();
+    let meta = |step| Meta::new(step, config().to_toml().unwrap(), "images".into());
+    write(&store.best(), &meta(900), &gan().average_state().unwrap()).unwrap();
+    assert_eq!(store.latest().unwrap(), None);
+    refusal(resolve(run.path()), &["holds no checkpoint"]);
+    std::fs::write(run.path().join("checkpoints/latest"), "best.safetensors\n").unwrap();
+    assert_eq!(store.latest().unwrap(), None);
+    let states = [3, 4].map(|step| store.save(&meta(step), &gan().state().unwrap()).unwrap());
+    assert_eq!(store.latest().unwrap().as_ref(), Some(&states[1]));
+    assert!(store.best().is_file() && !states[0].is_file());
+
+    // It is whole for those who generate: the same network as in a checkpoint of that state.
+    let network = |path: &Path| {
+        let mut file = WeightFile::open(path).unwrap();
+        let source = generator_source(&file, false).unwrap();
+        let network = load_generator(&Reference, &mut file, &source).unwrap();
+        network.tensors().map(|t| Reference.snapshot(t).unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(network(&store.best()), network(&states[1]));
 }
 
 /// Opens bytes as a file and reads all that can be read.

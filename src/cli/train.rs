@@ -12,6 +12,7 @@ use dermaglyph::train::Gan;
 use dermaglyph::train::run_dir::RunDir;
 use dermaglyph::train::summary::Summary;
 use dermaglyph::train::trainer::{Outcome, Trainer};
+use dermaglyph::train::watch::Best;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ Examples:
   dermaglyph train --preset tiny --steps 5 --device reference
   dermaglyph train --preset seed --data SOCOFing.zip --out runs/socofing
   dermaglyph train --preset 96 --data prints/ --altered easy,medium --lr 1e-4
+  dermaglyph train --preset 128 --evaluate-every 5        judge it meanwhile, keep the best
   dermaglyph train --resume runs/socofing --epochs 300    go on; lengths are totals
   dermaglyph train --config runs/socofing/config.toml     the same run again
   dermaglyph train --preset 128 --dry-run                 what would be built
@@ -134,6 +136,8 @@ struct Report {
     seconds: f64,
     images_per_second: f64,
     metrics: Option<dermaglyph::train::log::Metrics>,
+    /// Of all evaluations of the run.
+    best: Option<Best>,
 }
 
 impl Job for Train<'_> {
@@ -170,6 +174,7 @@ impl Job for Train<'_> {
             seconds,
             images_per_second: images as f64 / seconds.max(1e-9),
             metrics: outcome.metrics,
+            best: outcome.best.clone(),
             checkpoint: outcome.checkpoint.clone(),
         };
         report_end(&report, &outcome, args.json)
@@ -193,6 +198,13 @@ fn report_end(report: &Report, outcome: &Outcome, json: bool) -> anyhow::Result<
             "{run}: {} steps, {:.0} s, {:.1} images/s; look at samples/ and losses.png, then: \
              dermaglyph generate --from {run} --seeds 0-63 --grid 8x8 --out prints.png",
             report.step, report.seconds, report.images_per_second
+        ))?;
+    }
+    if let Some(Best { step, frechet, file }) = &report.best {
+        output::print(format_args!(
+            "best evaluation: step {step}, Fréchet distance {frechet:.4} of the print features; its \
+             averaged generator is {}",
+            file.display()
         ))?;
     }
     Ok(())

@@ -61,6 +61,8 @@ pub struct RunConfig {
     pub seed: u64,
     pub sample_every: Every,
     pub checkpoint_every: Every,
+    /// How often the averaged generator is judged in the background.
+    pub evaluate_every: Every,
     pub keep: u32,
     /// Steps.
     pub log_every: u32,
@@ -154,7 +156,7 @@ impl RunConfig {
     /// The settings of `resumed` that may not differ from those the run was started with: all that
     /// decide its numbers, and a shorter length. (What `data` means is compared by content.)
     pub fn changes_that_resuming_forbids(&self, resumed: &Self) -> Vec<String> {
-        const FREE: [&str; 13] = [
+        const FREE: [&str; 14] = [
             "data",
             "strict",
             "max_bad",
@@ -162,6 +164,7 @@ impl RunConfig {
             "no_cache",
             "sample_every",
             "checkpoint_every",
+            "evaluate_every",
             "keep",
             "log_every",
             "grid",
@@ -203,7 +206,8 @@ impl RunConfig {
         }
         Ok(
             required!(altered fit synth_count held_out strict max_bad no_cache image_size channels nz ngf ndf batch_size lr beta1
-            beta2 ema_decay seed sample_every checkpoint_every keep log_every grid device;
+            beta2 ema_decay seed sample_every checkpoint_every evaluate_every keep log_every
+            grid device;
             data cache epochs steps threads conv),
         )
     }

@@ -69,6 +69,7 @@ impl Preset {
             seed: Some(0),
             sample_every: Some(Every::Epochs(1)),
             checkpoint_every: Some(Every::Epochs(1)),
+            evaluate_every: Some(Every::Never),
             keep: Some(3),
             log_every: Some(10),
             grid: Some(Grid { columns: 8, rows: 8 }),

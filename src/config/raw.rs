@@ -115,6 +115,11 @@ pub struct RawConfig {
     #[arg(long, value_name = "EVERY", help_heading = "Run directory")]
     pub checkpoint_every: Option<Every>,
 
+    /// How often the averaged generator is judged in the background: "1" (epochs), "100steps" or
+    /// "never"; the best one is kept as checkpoints/best.safetensors
+    #[arg(long, value_name = "EVERY", help_heading = "Run directory")]
+    pub evaluate_every: Option<Every>,
+
     /// How many of the newest checkpoints are kept
     #[arg(long, value_name = "N", help_heading = "Run directory", allow_negative_numbers = true)]
     pub keep: Option<u32>,
@@ -177,7 +182,7 @@ impl RawConfig {
             };
         }
         overlay!(preset data altered fit synth_count held_out strict max_bad cache no_cache image_size channels nz ngf ndf batch_size
-            lr beta1 beta2 ema_decay seed sample_every checkpoint_every keep log_every grid device
-            threads conv)
+            lr beta1 beta2 ema_decay seed sample_every checkpoint_every evaluate_every keep log_every grid
+            device threads conv)
     }
 }

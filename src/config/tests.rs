@@ -109,6 +109,17 @@ fn cadences_read_as_written() {
     assert_eq!(raw("sample_every = 4").sample_every, Some(Every::Epochs(4)));
 }
 
+/// The `config.toml` of a run that was started before there was an evaluation.
+#[test]
+fn a_configuration_that_knows_no_evaluation_has_none() {
+    let c = RunConfig::new(Preset::Tiny.values()).unwrap();
+    let old = c.to_toml().unwrap().replace("evaluate_every = \"never\"\n", "");
+    assert!(!old.contains("evaluate"), "{old}");
+    assert_eq!(RunConfig::new(raw(&old)).unwrap().evaluate_every, Every::Never);
+    let now = RunConfig { evaluate_every: Every::Steps(100), ..c.clone() };
+    assert!(c.changes_that_resuming_forbids(&now).is_empty());
+}
+
 #[test]
 fn every_preset_is_valid_and_survives_its_own_toml() {
     for preset in [Preset::Seed, Preset::Quick, Preset::Tiny, Preset::Px96, Preset::Px128] {
@@ -128,7 +139,7 @@ proptest! {
     #[test]
     fn any_values_of_known_keys_are_read_without_panic(
         key in prop::sample::select(vec!["image_size", "channels", "nz", "ngf", "ndf", "batch_size",
-            "lr", "beta1", "ema_decay", "seed", "grid", "sample_every", "device", "held_out"]),
+            "lr", "beta1", "ema_decay", "seed", "grid", "sample_every", "evaluate_every", "device", "held_out"]),
         value in prop_oneof![
             any::<i64>().prop_map(|v| v.to_string()),
             any::<f64>().prop_map(|v| format!("{v:?}")),

@@ -103,9 +103,11 @@ fn run(c: &RunConfig) -> Result<()> {
     }
     range("keep", c.keep, 1, 1_000_000, "")?;
     range("log-every", c.log_every, 1, 1_000_000, "")?;
-    for (flag, every) in
-        [("sample-every", c.sample_every), ("checkpoint-every", c.checkpoint_every)]
-    {
+    for (flag, every) in [
+        ("sample-every", c.sample_every),
+        ("checkpoint-every", c.checkpoint_every),
+        ("evaluate-every", c.evaluate_every),
+    ] {
         if matches!(every, Every::Epochs(0) | Every::Steps(0)) {
             return fail(format!(
                 "--{flag}: the period must be at least 1; use \"never\" for none"

@@ -7,7 +7,7 @@ use super::stats::inception::{SPLITS, Score, inception_score};
 use super::stats::kernel::kernel_distance;
 use super::stats::manifold::{Manifold, NEIGHBOURS, manifold};
 use super::stats::scalar::{self, permutation_test, quantiles};
-use super::stats::{Interval, Judged};
+use super::stats::{Features, Interval, Judged};
 use crate::error::Result;
 use serde::Serialize;
 
@@ -30,6 +30,32 @@ pub struct Comparison {
     /// Inception Score of the pattern classes; of the other set alone.
     pub class_score: Outcome<Score>,
     pub traits: Vec<TraitComparison>,
+}
+
+/// How far two sets are apart in feature space.
+#[derive(Clone, Debug)]
+pub struct Distances {
+    /// Squared Fréchet distance of the features' Gaussians.
+    pub frechet: Outcome<f64>,
+    /// Unbiased MMD² of the features with the cubic kernel.
+    pub kernel: Outcome<Interval>,
+    pub manifold: Outcome<Manifold>,
+}
+
+impl Distances {
+    /// Compares the features of `other` with those of `real`; `level` is that of the interval.
+    ///
+    /// # Errors
+    /// If a number is not finite.
+    pub fn between(real: &Features, other: &Features, level: f64) -> Result<Self> {
+        let distance =
+            || -> Judged<f64> { Ok(frechet(&Gaussian::of(real)?, &Gaussian::of(other)?)?) };
+        Ok(Self {
+            frechet: Outcome::of(distance())?,
+            kernel: Outcome::of(kernel_distance(real, other, level))?,
+            manifold: Outcome::of(manifold(real, other, NEIGHBOURS))?,
+        })
+    }
 }
 
 /// One trait in both sets.
@@ -64,9 +90,8 @@ impl Comparison {
         seed: u64,
         level: f64,
     ) -> Result<Self> {
-        let distance = || -> Judged<f64> {
-            Ok(frechet(&Gaussian::of(&real.features)?, &Gaussian::of(&other.features)?)?)
-        };
+        let Distances { frechet, kernel, manifold } =
+            Distances::between(&real.features, &other.features, level)?;
         let traits = Trait::ALL.into_iter().map(|quantity| {
             let values = [real.values(quantity), other.values(quantity)];
             let found = Distributions::between(&values, [real.len(), other.len()], seed)?;
@@ -75,9 +100,9 @@ impl Comparison {
         Ok(Self {
             name: name.to_owned(),
             prints: [real.len(), other.len()],
-            frechet: Outcome::of(distance())?,
-            kernel: Outcome::of(kernel_distance(&real.features, &other.features, level))?,
-            manifold: Outcome::of(manifold(&real.features, &other.features, NEIGHBOURS))?,
+            frechet,
+            kernel,
+            manifold,
             class_score: Outcome::of(inception_score(&other.classes, SPLITS))?,
             traits: traits.collect::<Result<_>>()?,
         })

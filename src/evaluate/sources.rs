@@ -1,7 +1,7 @@
 //! Where the two sets come from: folders, zips, runs and checkpoints.
 
 use super::prints::Prints;
-use crate::backend::Cpu;
+use crate::backend::{Backend, Cpu};
 use crate::checkpoint::{self, Source, WeightFile};
 use crate::config::{RawConfig, RunConfig};
 use crate::data::decode::Raster;
@@ -12,7 +12,7 @@ use crate::sample::latent::latent;
 use crate::sample::stream::{self, Prints as Stream};
 use image::DynamicImage;
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 
 /// Sides at which prints can be compared.
@@ -213,7 +213,11 @@ fn files_config(sources: &Sources, size: u32) -> DataConfig {
 }
 
 /// Some images of a set in gray at `size`.
-fn gray(set: &Dataset, size: u32, indices: impl IntoIterator<Item = usize>) -> Result<Prints> {
+pub(crate) fn gray(
+    set: &Dataset,
+    size: u32,
+    indices: impl IntoIterator<Item = usize>,
+) -> Result<Prints> {
     let mut prints = Prints::empty(size);
     for index in indices {
         let pixels = to_gray(set.image(index), set.size, set.channels, size);
@@ -267,16 +271,30 @@ fn generate(
     let backend = Cpu::new(sources.threads)?;
     let network = checkpoint::load_generator(&backend, &mut file, source)?;
     let mut generator = stream::Generator::new(&backend, network)?;
-    let nz = source.model.nz;
-    let seeds = (0..sources.count as u64).map(|seed| (format!("seed {seed}"), latent(seed, nz)));
-    let mut prints = Prints::empty(size);
-    for (seed, print) in Stream::new(&mut generator, seeds).enumerate() {
+    let seeds = 0..sources.count as u64;
+    let prints = of_seeds(&mut generator, source.model.nz, seeds, size, |seed| {
         if seed % 64 == 0 {
-            reporter.progress("generating prints", seed, sources.count);
+            reporter.progress("generating prints", seed as usize, sources.count);
         }
+    })?;
+    reporter.progress("generating prints", sources.count, sources.count);
+    Ok(prints)
+}
+
+/// The prints of `seeds` for latents of `nz` numbers, in gray at `size`; `begun` hears each seed.
+pub(crate) fn of_seeds<B: Backend>(
+    generator: &mut stream::Generator<'_, B>,
+    nz: usize,
+    seeds: Range<u64>,
+    size: u32,
+    mut begun: impl FnMut(u64),
+) -> Result<Prints> {
+    let latents = seeds.clone().map(|seed| (format!("seed {seed}"), latent(seed, nz)));
+    let mut prints = Prints::empty(size);
+    for (seed, print) in seeds.zip(Stream::new(generator, latents)) {
+        begun(seed);
         prints.push(format!("seed {seed}"), None, &resized(print?, size))?;
     }
-    reporter.progress("generating prints", sources.count, sources.count);
     Ok(prints)
 }
 

@@ -328,6 +328,17 @@ impl<B: Backend> Gan<B> {
         Ok(state)
     }
 
+    /// The averaged generator alone, with the names it has in a checkpoint, in the order of
+    /// [`Network::names`].
+    pub fn average_state(&self) -> Result<Vec<NamedTensor>> {
+        let (backend, names) = (&self.backend, self.ema.names());
+        let named = names.into_iter().zip(self.ema.tensors()).map(|(name, buffer)| {
+            let (shape, data) = (backend.shape(buffer), backend.snapshot(buffer)?);
+            Ok(NamedTensor { name: format!("generator_ema.{name}"), shape, data })
+        });
+        named.collect()
+    }
+
     /// Replaces the whole state by that after `step` steps; `tensor` is asked for every name of
     /// [`state`](Self::state) once.
     ///

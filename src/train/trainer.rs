@@ -5,75 +5,24 @@
 //! the error is returned.
 
 use super::log::{Metrics, RunLog, read_metrics};
+pub use super::observer::{Observer, Outcome, Progress};
+use super::pictures::{fixed_latents, reals};
 use super::plot;
 use super::run_dir::RunDir;
+use super::session::Log;
 use super::step::{Gan, Hyper, Losses, Weights};
+use super::watch::{Best, Watch};
 use crate::backend::Backend;
 use crate::checkpoint::{Meta, Store, WeightFile};
-use crate::config::{RawConfig, RunConfig};
+use crate::config::{Every, RawConfig, RunConfig};
 use crate::data::{BatchOrder, Dataset};
 use crate::error::{Error, Result};
-use crate::rng::{Philox, Stream};
 use crate::sample::Sampler;
 use crate::sample::image::to_image;
 use crate::sample::stream::batch_for;
 use crate::sample::writer::{Format, write_image};
-use image::DynamicImage;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-
-/// Where a run stands.
-#[derive(Clone, Copy, Debug)]
-pub struct Progress {
-    /// Finished steps.
-    pub step: u64,
-    /// Steps of the whole run.
-    pub total: u64,
-    pub steps_per_epoch: u64,
-    /// Steps that were finished when this session began.
-    pub resumed_at: u64,
-}
-
-/// Hears what happens during training and says when to stop. `()` hears nothing and never stops.
-pub trait Observer {
-    /// Training is about to begin or to go on.
-    fn started(&mut self, progress: &Progress);
-    /// A step is finished.
-    fn stepped(&mut self, progress: &Progress);
-    /// A line of metrics was written.
-    fn logged(&mut self, metrics: &Metrics);
-    /// Something the user should know: one line.
-    fn note(&mut self, message: &str);
-    /// Whether to save and stop now. Asked after every step.
-    fn wants_to_stop(&self) -> bool;
-}
-
-impl Observer for () {
-    fn started(&mut self, _: &Progress) {}
-    fn stepped(&mut self, _: &Progress) {}
-    fn logged(&mut self, _: &Metrics) {}
-    fn note(&mut self, _: &str) {}
-    fn wants_to_stop(&self) -> bool {
-        false
-    }
-}
-
-/// How a session ended.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    pub progress: Progress,
-    /// The last line of the metrics.
-    pub metrics: Option<Metrics>,
-    /// The checkpoint of the last step.
-    pub checkpoint: PathBuf,
-}
-
-impl Outcome {
-    /// Whether the run reached its length, rather than being stopped.
-    pub fn is_finished(&self) -> bool {
-        self.progress.step >= self.progress.total
-    }
-}
 
 /// A run in training.
 pub struct Trainer<'a, B: Backend> {
@@ -88,6 +37,8 @@ pub struct Trainer<'a, B: Backend> {
     progress: Progress,
     /// The step and file of the newest checkpoint.
     saved: Option<(u64, PathBuf)>,
+    /// The evaluation in the background, if it is asked for and works.
+    watch: Option<Watch>,
 }
 
 impl<'a, B: Backend> Trainer<'a, B> {
@@ -114,8 +65,9 @@ impl<'a, B: Backend> Trainer<'a, B> {
         let sampler = Sampler::new(&gan.backend, &gan.ema, batch)?;
         let store = Store::new(run.path(), config.keep);
         let progress = Progress { step: 0, total, steps_per_epoch, resumed_at: 0 };
+        let (saved, watch) = (None, None);
         let mut trainer =
-            Self { config, run, dataset, gan, set, order, sampler, store, progress, saved: None };
+            Self { config, run, dataset, gan, set, order, sampler, store, progress, saved, watch };
         if let Some(path) = trainer.store.latest()? {
             trainer.restore(path)?;
         }
@@ -190,7 +142,7 @@ impl<'a, B: Backend> Trainer<'a, B> {
     pub fn train(mut self, observer: &mut dyn Observer) -> Result<Outcome> {
         let mut log = self.start()?;
         observer.started(&self.progress);
-        let mut last = log.metrics.last().copied();
+        self.start_watch(&log, observer);
         loop {
             let step = self.progress.step;
             let ended = step >= self.progress.total || observer.wants_to_stop();
@@ -203,18 +155,19 @@ impl<'a, B: Backend> Trainer<'a, B> {
             if let Err(error) = self.after_step(&mut log, observer) {
                 return Err(self.rescue(error, observer));
             }
-            last = log.metrics.last().copied().or(last);
         }
         let checkpoint = self.save()?;
         self.finish(&mut log)?;
-        Ok(Outcome { progress: self.progress, metrics: last, checkpoint })
+        let best = self.finish_watch(&mut log, observer)?;
+        let metrics = log.metrics.last().copied();
+        Ok(Outcome { progress: self.progress, metrics, checkpoint, best })
     }
 
     /// Writes what stands at the beginning of a run, or opens the logs of one that goes on.
     fn start(&mut self) -> Result<Log> {
         let step = self.progress.step;
         if step == 0 && self.saved.is_none() {
-            let reals = self.reals()?;
+            let reals = reals(self.dataset, self.config.grid)?;
             write_image(self.run.path().join("reals.png"), &reals, Format::Png)?;
             self.save()?;
         }
@@ -229,14 +182,70 @@ impl<'a, B: Backend> Trainer<'a, B> {
         Ok(log)
     }
 
+    /// An evaluation that cannot begin is no reason not to train.
+    fn start_watch(&mut self, log: &Log, observer: &mut dyn Observer) {
+        if self.config.evaluate_every == Every::Never {
+            return;
+        }
+        match Watch::start(self.config, self.dataset, &self.store, &log.metrics) {
+            Ok((watch, beside)) => {
+                observer.note(&format!("evaluating every {} {beside}", self.config.evaluate_every));
+                self.watch = Some(watch);
+            }
+            Err(e) => observer.note(&format!("training goes on without evaluation: {e}")),
+        }
+    }
+
+    /// Takes in what the evaluation found meanwhile, and gives it the present weights if they are due
+    /// and it has time.
+    fn watch(&mut self, log: &mut Log, observer: &mut dyn Observer) -> Result<()> {
+        let Progress { step, steps_per_epoch, .. } = self.progress;
+        let Some(watch) = &mut self.watch else { return Ok(()) };
+        log.found.extend(watch.poll(observer));
+        if self.config.evaluate_every.due(step, steps_per_epoch) && watch.is_free(step, observer) {
+            self.offer()?;
+        }
+        Ok(())
+    }
+
+    fn offer(&mut self) -> Result<()> {
+        let (meta, tensors) = (self.meta()?, self.gan.average_state()?);
+        if let Some(watch) = &mut self.watch {
+            watch.offer(meta, tensors);
+        }
+        Ok(())
+    }
+
+    /// Waits for the evaluation under way and, where the run has reached its length, for that of its
+    /// last step. What no line has held yet is written as the last step's line once more.
+    fn finish_watch(&mut self, log: &mut Log, observer: &mut dyn Observer) -> Result<Option<Best>> {
+        let Some(watch) = &mut self.watch else { return Ok(None) };
+        let pause = Instant::now();
+        log.found.extend(watch.wait(observer));
+        let Progress { step, total, .. } = self.progress;
+        if step == total && watch.newest() != Some(step) {
+            self.offer()?;
+            log.found.extend(self.watch.as_mut().and_then(|watch| watch.wait(observer)));
+        }
+        log.paused += pause.elapsed().as_secs_f64();
+        while !log.found.is_empty() {
+            let line = match log.metrics.last() {
+                Some(last) if last.step == step => *last,
+                _ => self.metrics(log)?,
+            };
+            observer.logged(&log.append(line)?);
+        }
+        Ok(self.watch.take().and_then(Watch::into_best))
+    }
+
     /// Metrics, samples and checkpoints that are due: the checkpoint last, so that a process killed
     /// in between makes the others again instead of missing them.
     fn after_step(&mut self, log: &mut Log, observer: &mut dyn Observer) -> Result<()> {
         let Progress { step, total, steps_per_epoch, .. } = self.progress;
+        self.watch(log, observer)?;
         if step.is_multiple_of(u64::from(self.config.log_every)) || step == total {
             let metrics = self.metrics(log)?;
-            log.append(metrics)?;
-            observer.logged(&metrics);
+            observer.logged(&log.append(metrics)?);
         }
         observer.stepped(&self.progress);
         let pause = Instant::now();
@@ -287,10 +296,14 @@ impl<'a, B: Backend> Trainer<'a, B> {
             return Ok(path.clone());
         }
         self.gan.check_state()?;
-        let meta = Meta::new(step, self.config.to_toml()?, self.dataset.fingerprint.clone());
-        let path = self.store.save(&meta, &self.gan.state()?)?;
+        let path = self.store.save(&self.meta()?, &self.gan.state()?)?;
         self.saved = Some((step, path.clone()));
         Ok(path)
+    }
+
+    fn meta(&self) -> Result<Meta> {
+        let (config, data) = (self.config.to_toml()?, self.dataset.fingerprint.clone());
+        Ok(Meta::new(self.progress.step, config, data))
     }
 
     fn metrics(&self, log: &mut Log) -> Result<Metrics> {
@@ -313,19 +326,15 @@ impl<'a, B: Backend> Trainer<'a, B> {
             d_x,
             d_g_z1,
             d_g_z2,
+            ..Metrics::default()
         })
     }
 
-    /// Draws the fixed latents with the averaged weights: the same prints from picture to picture.
+    /// Draws the fixed latents with the averaged weights.
     fn sample(&mut self, log: &mut Log) -> Result<()> {
         let step = self.progress.step;
-        let (grid, nz) = (self.config.grid, self.config.nz as usize);
-        let mut latents = vec![0.0; grid.cells() as usize * nz];
-        let philox = Philox::new(self.config.seed);
-        for (row, z) in latents.chunks_exact_mut(nz).enumerate() {
-            philox.fill_normal(Stream::FixedNoise, 0, row as u32, z);
-        }
-        let latents: Vec<f32> = latents.into_iter().map(|v| v as f32).collect();
+        let RunConfig { grid, nz, seed, .. } = *self.config;
+        let latents = fixed_latents(seed, grid.cells() as usize, nz as usize);
         let pixels = self.gan.sample(&mut self.sampler, Weights::Average, &latents)?;
         let shape = self.sampler.output_shape();
         let dims = [shape.c as usize, shape.h as usize, shape.w as usize];
@@ -345,24 +354,6 @@ impl<'a, B: Backend> Trainer<'a, B> {
     fn plot(&self, log: &Log) -> Result<()> {
         plot::write_losses(self.run.path().join("losses.png"), &log.metrics)
     }
-
-    /// The first training images, as the network sees them.
-    fn reals(&self) -> Result<DynamicImage> {
-        let (size, channels) = (self.dataset.size, self.dataset.channels);
-        let shown = self.dataset.train.iter().take(self.config.grid.cells() as usize);
-        let images = shown
-            .map(|&index| {
-                let pixels = self.dataset.image(index as usize).to_vec();
-                let image = if channels == 1 {
-                    image::GrayImage::from_raw(size, size, pixels).map(DynamicImage::from)
-                } else {
-                    image::RgbImage::from_raw(size, size, pixels).map(DynamicImage::from)
-                };
-                image.ok_or_else(|| Error::shape("reals", format!("image {index} is incomplete")))
-            })
-            .collect::<Result<Vec<_>>>()?;
-        self.config.grid.compose(&images)
-    }
 }
 
 /// The total number of steps, which the device counts exactly.
@@ -376,34 +367,4 @@ fn checked_total(config: &RunConfig, steps_per_epoch: u64) -> Result<u64> {
         )));
     }
     Ok(total)
-}
-
-/// The logs of a session and its clock.
-struct Log {
-    files: RunLog,
-    metrics: Vec<Metrics>,
-    started: Instant,
-    /// Training time of the sessions before this one.
-    seconds_before: f64,
-    last_step: u64,
-    last_seconds: f64,
-    /// Seconds since the last line that went into pictures and checkpoints: they would hide how fast
-    /// the steps are.
-    paused: f64,
-}
-
-impl Log {
-    fn new(files: RunLog, metrics: Vec<Metrics>, seconds_before: f64, step: u64) -> Self {
-        let (started, last_seconds) = (Instant::now(), seconds_before);
-        Self { files, metrics, started, seconds_before, last_step: step, last_seconds, paused: 0.0 }
-    }
-
-    fn seconds(&self) -> f64 {
-        self.seconds_before + self.started.elapsed().as_secs_f64()
-    }
-
-    fn append(&mut self, metrics: Metrics) -> Result<()> {
-        self.metrics.push(metrics);
-        self.files.append(&metrics)
-    }
 }

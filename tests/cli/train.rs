@@ -20,6 +20,7 @@ fn help_shows_examples_and_exit_codes_and_the_version_is_known() {
         "--seed",
         "--device",
         "--resume",
+        "--evaluate-every",
         "--dry-run",
         "--image-size",
         "--channels",
@@ -148,4 +149,39 @@ fn a_run_without_data_says_what_it_trains_on() {
     let output = place.run(args);
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(stderr(&output).contains("40 prints made from a formula"), "{}", stderr(&output));
+}
+
+/// What is kept of an evaluated run is for generating and for judging, not for going on.
+#[test]
+fn an_evaluated_run_names_its_best_generator() {
+    let place = Place::new();
+    let dry = place.train("--evaluate-every 3steps --dry-run");
+    assert!(dry.contains("evaluate_every = \"3 steps\""), "{dry}");
+    let report = place.train("--steps 3 --evaluate-every 2steps --out run --json");
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let best = &report["best"];
+    assert_eq!(best["file"], "run/checkpoints/best.safetensors");
+
+    let metrics = std::fs::read_to_string(place.path("run/metrics.jsonl")).unwrap();
+    let lines: Vec<Value> = metrics.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let evaluated: Vec<&Value> = lines.iter().filter(|l| !l["eval_step"].is_null()).collect();
+    let steps: Vec<_> = evaluated.iter().map(|l| l["eval_step"].as_u64().unwrap()).collect();
+    assert_eq!(steps, [2, 3]);
+    let lowest = evaluated.iter().map(|l| l["eval_frechet"].as_f64().unwrap());
+    let lowest = lowest.fold(f64::INFINITY, f64::min);
+    // Read back to within one unit in the last place.
+    assert!((best["frechet"].as_f64().unwrap() - lowest).abs() <= 1e-15 * lowest);
+    let of_best = evaluated.iter().find(|l| l["eval_step"] == best["step"]).unwrap();
+    assert_eq!(of_best["eval_frechet"].as_f64(), Some(lowest));
+
+    place.succeed("generate --from run/checkpoints/best.safetensors --seeds 0-3 --out best");
+    assert_eq!(place.names("best").len(), 4);
+    place.succeed("evaluate --fake run/checkpoints/best.safetensors --count 20 --out judged");
+    place.refuse("train --resume run/checkpoints/best.safetensors", 2, &["no run directory"]);
+
+    // Asked for later, and no more: the best of the run stays known.
+    let text = place.succeed("train --resume run --steps 4 --evaluate-every 1");
+    assert!(text.contains("best evaluation: step "), "{text}");
+    let quiet = place.succeed("train --resume run --steps 5 --evaluate-every never --json");
+    assert_eq!(serde_json::from_str::<Value>(&quiet).unwrap()["best"], Value::Null);
 }
