@@ -76,10 +76,10 @@ impl Scale {
             self.pixels.iter().zip(&other.pixels).map(|(a, b)| a * b).collect();
         let cross = blurred(&products, self.side);
         let (mut full, mut structure) = (0.0, 0.0);
-        for at in 0..cross.len() {
+        for (at, cross) in cross.iter().enumerate() {
             let (a, b) = (self.mean[at], other.mean[at]);
             let (va, vb) = (self.square[at] - a * a, other.square[at] - b * b);
-            let part = (2.0 * (cross[at] - a * b) + C2) / (va + vb + C2);
+            let part = (2.0 * (cross - a * b) + C2) / (va + vb + C2);
             structure += part;
             full += part * (2.0 * a * b + C1) / (a * a + b * b + C1);
         }
