@@ -1,7 +1,7 @@
 //! Two sets → everything that is said about them.
 
 use super::compare::Comparison;
-use super::controls;
+use super::controls::Controls;
 use super::features::PrintFeatures;
 use super::health::Health;
 use super::inception::judge::Choice;
@@ -24,8 +24,6 @@ use serde::Serialize;
 pub const LEVEL: f64 = 0.95;
 /// Prints of each set on a t-SNE map.
 const MAPPED: usize = 2000;
-/// Prints of each control at most: half of 5,000, as the halves of the real prints have.
-const CONTROL: usize = 2500;
 
 /// What to evaluate, and how thoroughly.
 #[derive(Clone, Debug)]
@@ -111,14 +109,15 @@ pub fn run(options: &Options, reporter: &mut dyn Reporter) -> Result<(Evaluation
     let real = Measured::of(&sets.real, "real prints", &mut network, reporter)?;
     let synthetic = Measured::of(&sets.fake, "synthetic prints", &mut network, reporter)?;
     let comparison = Comparison::between("synthetic", &real, &synthetic, seed, LEVEL)?;
-    let (controls, control_spectra) =
-        against_controls(&sets, &synthetic, seed, &mut network, reporter)?;
+    let controls = Controls::new(&sets.real, sets.real_shape, seed, reporter)?;
+    let (compared, control_spectra) =
+        against_controls(&controls, &synthetic, seed, &mut network, reporter)?;
     let matcher = matching::matcher(sets.real.size, &real);
     let (variety, privacy) =
         matched(options, &sets, &synthetic, matcher.as_ref(), &mut network, reporter)?;
     let nearest = nearest::find(&sets, [&real, &synthetic], matcher.as_ref().ok(), seed)?;
     let period = matching::ridge_period(&real);
-    let minutiae = minutiae::judge(&sets.real, &sets.fake, period, seed, reporter)?;
+    let minutiae = minutiae::judge([&sets.real, &sets.fake], &controls, period, seed, reporter)?;
     let inception = match inception {
         Ok(judge) => Outcome::Given(judge.judge(&sets.real, &sets.fake, seed, reporter)?),
         Err(reason) => Outcome::missing(reason),
@@ -137,7 +136,7 @@ pub fn run(options: &Options, reporter: &mut dyn Reporter) -> Result<(Evaluation
         synthetic: about(&sets.fake_label, &sets.fake),
         notes: sets.notes.clone(),
         comparison,
-        controls,
+        controls: compared,
         variety,
         privacy,
         minutiae,
@@ -174,31 +173,24 @@ fn matched(
 
 type Spectra = Vec<(String, Vec<(f64, f64)>)>;
 
-/// One half of the real prints against the other half and the controls.
+/// One half of the real prints against the other half, the synthetic ones and the controls.
 fn against_controls(
-    sets: &Sets,
+    controls: &Controls,
     synthetic: &Measured,
     seed: u64,
     network: &mut PrintFeatures,
     reporter: &mut dyn Reporter,
 ) -> Result<(Vec<Comparison>, Spectra)> {
-    let [half, other_half] = sets.real.halves(seed).map(|half| half.sample(CONTROL, seed));
-    let (count, size) = (half.len(), half.size);
-    let reference = Measured::of(&half, "one half of the real prints", network, reporter)?;
-    let controls = [
-        ("real, the other half", other_half.clone()),
-        ("procedural prints", controls::procedural(count.max(1), size, seed, reporter)?),
-        ("real, blurred", controls::blurred(&other_half)?),
-        ("white noise", controls::noise(count, size, seed)?),
-    ];
+    let half = &controls.half;
+    let reference = Measured::of(half, "one half of the real prints", network, reporter)?;
     let mut spectra = Spectra::new();
     let mut compared = Vec::new();
-    for (name, prints) in controls {
-        let measured = Measured::of(&prints, name, network, reporter)?;
+    for (name, prints) in &controls.sets {
+        let measured = Measured::of(prints, name, network, reporter)?;
         compared.push(Comparison::between(name, &reference, &measured, seed, LEVEL)?);
-        spectra.extend(measured.spectrum().map(|spectrum| (name.to_owned(), spectrum)));
+        spectra.extend(measured.spectrum().map(|spectrum| ((*name).to_owned(), spectrum)));
     }
-    let own: Vec<usize> = (0..synthetic.len().min(count)).collect();
+    let own: Vec<usize> = (0..synthetic.len().min(half.len())).collect();
     let own = synthetic.select(&own);
     compared.insert(1, Comparison::between("synthetic", &reference, &own, seed, LEVEL)?);
     Ok((compared, spectra))

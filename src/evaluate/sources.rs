@@ -42,6 +42,8 @@ pub struct Sets {
     pub fake: Prints,
     pub real_label: String,
     pub fake_label: String,
+    /// Width and height of most real files, where they are padded to squares.
+    pub real_shape: Option<(u32, u32)>,
     /// The run's training and held-out subjects, or why there are none.
     pub split: std::result::Result<Split, String>,
     /// What was done to make the sets comparable, for the report.
@@ -112,6 +114,7 @@ pub fn load(sources: &Sources, reporter: &mut dyn Reporter) -> Result<Sets> {
         real: real.prints.sample(sources.count, sources.seed),
         fake: fake_prints.sample(sources.count, sources.seed),
         real_label: real.label,
+        real_shape: real.shape,
         fake_label,
         split: real.split,
         notes,
@@ -150,6 +153,7 @@ impl Run {
 struct Real {
     prints: Prints,
     label: String,
+    shape: Option<(u32, u32)>,
     split: std::result::Result<Split, String>,
 }
 
@@ -172,6 +176,7 @@ fn load_real(
         return Ok(Real {
             prints: gray(&set, size, 0..set.count)?,
             label: set.describe(),
+            shape: common_shape(source)?,
             split: Err(
                 "nothing says which subjects the prints were trained on; give the run they \
                         are from with --run RUN, or the run itself as --fake"
@@ -196,7 +201,11 @@ fn load_real(
         let side = |indices: &[u32]| gray(&set, size, indices.iter().map(|&i| i as usize));
         Ok(Split { train: side(&set.train)?, held_out: side(&set.held_out)? })
     };
-    Ok(Real { prints: gray(&set, size, 0..set.count)?, label: set.describe(), split })
+    let shape = match &config.source {
+        Some(source) if config.fit == Fit::Pad => common_shape(source)?,
+        _ => None,
+    };
+    Ok(Real { prints: gray(&set, size, 0..set.count)?, label: set.describe(), shape, split })
 }
 
 /// How files are read that no run names.
@@ -238,7 +247,7 @@ fn to_gray(pixels: &[u8], side: u32, channels: u32, size: u32) -> Vec<u8> {
 }
 
 /// Any image as gray pixels at `size`.
-fn resized(image: DynamicImage, size: u32) -> Vec<u8> {
+pub(crate) fn resized(image: DynamicImage, size: u32) -> Vec<u8> {
     let image = image.into_luma8();
     if image.dimensions() == (size, size) {
         return image.into_raw();
@@ -301,21 +310,35 @@ pub(crate) fn of_seeds<B: Backend>(
 /// Images that are looked at to find the common size of a folder.
 const LOOKED_AT: usize = 32;
 
-/// The longer side that most images of a folder or zip have, from a few of them spread over it.
-fn common_size(path: &Path, notes: &mut Vec<String>) -> Result<u32> {
+/// Width and height of some images of a folder or zip, spread over it, and how many have them.
+fn shapes(path: &Path) -> Result<BTreeMap<(u32, u32), usize>> {
     let limits = ReadLimits::default();
     let (source, listing) = data::source::Source::open(path, limits)?;
     let step = listing.candidates.len().div_ceil(LOOKED_AT).max(1);
-    let mut sizes = BTreeMap::new();
+    let mut shapes = BTreeMap::new();
     for candidate in listing.candidates.iter().step_by(step) {
         let Ok(bytes) = source.read(candidate, limits) else { continue };
-        let size = data::decode::decode_then(&bytes, true, |raster| match raster {
+        let shape = data::decode::decode_then(&bytes, true, |raster| match raster {
             Raster::Gray(image) => image.dimensions(),
             Raster::Rgb(image) => image.dimensions(),
         });
-        if let Ok((width, height)) = size {
-            *sizes.entry(width.max(height)).or_insert(0_usize) += 1;
+        if let Ok(shape) = shape {
+            *shapes.entry(shape).or_default() += 1;
         }
+    }
+    Ok(shapes)
+}
+
+/// The width and height that most images have, if any can be read.
+fn common_shape(path: &Path) -> Result<Option<(u32, u32)>> {
+    Ok(shapes(path)?.into_iter().max_by_key(|(_, count)| *count).map(|(shape, _)| shape))
+}
+
+/// The longer side that most images have.
+fn common_size(path: &Path, notes: &mut Vec<String>) -> Result<u32> {
+    let mut sizes = BTreeMap::new();
+    for ((width, height), count) in shapes(path)? {
+        *sizes.entry(width.max(height)).or_insert(0) += count;
     }
     let common = sizes.iter().max_by_key(|(_, count)| **count).map(|(size, _)| *size);
     let Some(common) = common else {

@@ -32,6 +32,14 @@ pub fn nth(outcome: &Outcome<Vec<f64>>, at: usize, digits: usize) -> Cell {
     }
 }
 
+/// Several numbers of one thing, or the reason.
+pub fn together(outcome: &Outcome<Vec<f64>>, digits: usize) -> Cell {
+    outcome.get().map_or_else(Cell::missing, |values| {
+        let words: Vec<String> = values.iter().map(|value| format!("{value:.digits$}")).collect();
+        Cell::text(words.join(" / "))
+    })
+}
+
 /// A p-value: below one in a thousand it says no more.
 pub fn p_value(p: f64) -> Cell {
     if p <= 0.001 { Cell::text("≤ 0.001") } else { Cell::number(p, 3) }

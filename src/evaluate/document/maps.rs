@@ -6,7 +6,7 @@ use crate::evaluate::prints::{Draw, Prints, choose};
 use crate::evaluate::report::{Cell, Figure, Pair, Picture, Thumb};
 use crate::evaluate::ridges::period::BLOCK;
 use crate::evaluate::ridges::{OrientationField, PeriodMap, Print};
-use image::{DynamicImage, Rgb, RgbImage};
+use image::{DynamicImage, GrayImage, Rgb, RgbImage};
 
 /// Prints of each set whose maps are shown.
 const SHOWN: usize = 4;
@@ -15,10 +15,17 @@ const PERIODS: (f64, f64) = (2.0, 6.0);
 /// Where there is nothing to measure.
 const GROUND: Rgb<u8> = Rgb([255, 255, 255]);
 
-/// Maps of some prints of both sets; nothing without prints.
+/// Maps of some prints of both sets, a real one beside a synthetic one; nothing without prints.
 pub fn figure(material: &Material) -> Option<Figure> {
-    let sets = [(&material.sets.real, "real"), (&material.sets.fake, "synthetic")];
-    let rows: Vec<Pair> = sets.into_iter().flat_map(|(set, name)| rows(set, name)).collect();
+    let real = some(&material.sets.real).map(|image| maps(image, "real"));
+    let fake = some(&material.sets.fake).map(|image| maps(image, "synthetic"));
+    let rows: Vec<Pair> = real
+        .zip(fake)
+        .map(|([first, coherence, period], fake)| Pair {
+            first,
+            others: [vec![coherence, period], fake.to_vec()].concat(),
+        })
+        .collect();
     let scale = f64::from(material.sets.real.size) / 96.0;
     (!rows.is_empty()).then(|| Figure {
         id: "ridge-maps".into(),
@@ -28,24 +35,23 @@ pub fn figure(material: &Material) -> Option<Figure> {
             PERIODS.0 * scale,
             PERIODS.1 * scale
         ),
-        alt: "Rows of pictures: a print, a map of its orientation coherence, a map of its ridge period".into(),
+        alt: "Rows of pictures: a real print with maps of its orientation coherence and ridge period, then a synthetic \
+              one with its maps"
+            .into(),
         picture: Picture::Pairs(rows),
     })
 }
 
-fn rows(set: &Prints, name: &str) -> Vec<Pair> {
-    choose(set.len(), SHOWN, 0, Draw::Sample)
-        .into_iter()
-        .map(|index| row(set, index, name))
-        .collect()
+fn some(set: &Prints) -> impl Iterator<Item = GrayImage> {
+    choose(set.len(), SHOWN, 0, Draw::Sample).into_iter().map(|index| set.image(index))
 }
 
-fn row(set: &Prints, index: usize, name: &str) -> Pair {
-    let image = set.image(index);
+/// A print, its coherence and its ridge period.
+fn maps(image: GrayImage, name: &str) -> [Thumb; 3] {
     let print = Print::new(&image);
     let field = OrientationField::new(&print);
     let periods = PeriodMap::new(&print, &field);
-    let (width, size) = (print.width(), set.size);
+    let (width, size) = (print.width(), image.width());
     let coherence = RgbImage::from_fn(size, size, |x, y| {
         let at = y as usize * width + x as usize;
         let inside = print.mask().get(at).copied().unwrap_or_default();
@@ -67,11 +73,9 @@ fn row(set: &Prints, index: usize, name: &str) -> Pair {
         label: label.into(),
         score: value.map(|value| Cell::number(value, digits)),
     };
-    Pair {
-        first: thumb(image, name, None),
-        others: vec![
-            map(coherence, "coherence", field.mean_coherence(&print), 2),
-            map(period, "period, px", periods.median(), 2),
-        ],
-    }
+    [
+        thumb(image, name, None),
+        map(coherence, "coherence", field.mean_coherence(&print), 2),
+        map(period, "period, px", periods.median(), 2),
+    ]
 }

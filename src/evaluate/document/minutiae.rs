@@ -1,17 +1,16 @@
 //! Minutiae by NIST's algorithms.
 
-use super::cells::{interval, nth, number, p_value, percent};
+use super::cells::{interval, nth, number, p_value, percent, together};
+use super::histogram::{self, sample};
 use super::pictures::ramp;
-use super::traits::{distributions, edges};
+use super::traits::{distributions, quantile_names};
 use super::{REAL, SYNTHETIC};
-use crate::evaluate::compare::QUANTILES;
 use crate::evaluate::evaluation::Evaluation;
-use crate::evaluate::minutiae::judge::{CELLS, Figures, NIST_MATCH};
+use crate::evaluate::minutiae::judge::{CELLS, Control, Figures, NIST_MATCH, Quantity};
 use crate::evaluate::minutiae::points::DIRECTIONS;
 use crate::evaluate::outcome::Outcome;
 use crate::evaluate::report::{
-    Axis, Block, Cell, Column, Figure, Histograms, Lines, Pair, Picture, Plot, Sample, Section,
-    Series, Table, Thumb,
+    Axis, Block, Cell, Column, Figure, Lines, Pair, Picture, Plot, Section, Series, Table, Thumb,
 };
 use crate::evaluate::stats::scalar::Comparison;
 use image::{DynamicImage, RgbImage};
@@ -37,7 +36,11 @@ pub fn section(evaluation: &Evaluation) -> Section {
             return section;
         }
     };
-    let rows = figures.quantities.iter().map(|found| (found.quantity.name(), &found.found));
+    let rows = figures.quantities.iter().map(|found| {
+        let digits =
+            if matches!(found.quantity, Quantity::Count | Quantity::Quality) { 0 } else { 2 };
+        (found.quantity.name(), digits, &found.found)
+    });
     let caption = format!(
         "Minutiae of {} real and {} synthetic prints, enlarged {:.2} times: 10th, 50th and 90th percentile, and how far \
          the distributions are apart.",
@@ -55,24 +58,13 @@ pub fn section(evaluation: &Evaluation) -> Section {
 
 fn counts(figures: &Figures) -> Option<Figure> {
     let [real, synthetic] = &figures.counts;
-    let edges = edges(&[real.clone(), synthetic.clone()].concat())?;
-    let sample = |name: &str, style, values: &Vec<f64>| Sample {
-        name: name.into(),
-        style,
-        values: values.clone(),
-    };
+    let words = [
+        "minutiae-count",
+        "Number of minutiae of a print.",
+        "Histograms of the number of minutiae of real and synthetic prints",
+    ];
     let samples = vec![sample("real", REAL, real), sample("synthetic", SYNTHETIC, synthetic)];
-    Some(Figure {
-        id: "minutiae-count".into(),
-        caption: "Number of minutiae of a print.".into(),
-        alt: "Histograms of the number of minutiae of real and synthetic prints".into(),
-        picture: Picture::Plot(Plot::Histograms(Histograms {
-            x: Axis::new("minutiae"),
-            edges,
-            samples: samples.into_iter().filter(|sample| !sample.values.is_empty()).collect(),
-            marks: vec![],
-        })),
-    })
+    histogram::figure(words, "minutiae", samples, vec![], None)
 }
 
 fn arrangement(figures: &Figures) -> Table {
@@ -179,11 +171,11 @@ fn scores(figures: &Figures) -> Table {
 
 fn controls(figures: &Figures) -> Table {
     let mut columns = vec![Column::left("set"), Column::right("prints")];
-    columns.extend(QUANTILES.map(|q| Column::right(format!("minutiae p{:.0}", 100.0 * q))));
+    columns.push(Column::right(quantile_names("minutiae")));
     columns.extend(["distance", "bifurcations", "quality, %"].map(Column::right));
-    let row = |control: &crate::evaluate::minutiae::judge::Control| {
+    let row = |control: &Control| {
         let mut cells = vec![Cell::text(&control.name), Cell::count(control.prints)];
-        cells.extend((0..QUANTILES.len()).map(|at| nth(&control.counts, at, 0)));
+        cells.push(together(&control.counts, 0));
         cells.push(number(&control.count_distance, 2));
         cells.push(number(&control.bifurcations, 2));
         cells.push(number(&control.quality, 0));

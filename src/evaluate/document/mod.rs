@@ -2,6 +2,7 @@
 
 mod cells;
 mod distance;
+mod histogram;
 mod inception;
 mod maps;
 mod minutiae;

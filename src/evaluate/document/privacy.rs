@@ -1,14 +1,13 @@
 //! Variety and privacy.
 
 use super::cells::{interval, nth, p_value, percent};
+use super::histogram::{self, sample};
 use super::pictures::thumb;
-use super::traits::edges;
 use super::{CONTROLS, REAL, SYNTHETIC};
 use crate::evaluate::evaluation::{Evaluation, Material};
 use crate::evaluate::privacy::{ALPHA, Match, Privacy, QUANTILES};
 use crate::evaluate::report::{
-    Axis, Block, Cell, Column, Figure, Histograms, Mark, Pair, Picture, Plot, Sample, Section,
-    State, Table, Verdict,
+    Block, Cell, Column, Figure, Mark, Pair, Picture, Section, State, Table, Verdict,
 };
 use crate::evaluate::variety::{self, Variety};
 
@@ -81,27 +80,16 @@ pub fn variety(evaluation: &Evaluation) -> Section {
 
 fn scores_figure(variety: &Variety) -> Option<Figure> {
     let [real, synthetic] = &variety.scores;
-    let edges = edges(&[real.clone(), synthetic.clone()].concat())?;
-    let sample = |name: &str, style, values: &Vec<f64>| Sample {
-        name: name.into(),
-        style,
-        values: values.clone(),
-    };
+    let words = [
+        "variety-scores",
+        "Match scores inside each set.",
+        "Histograms of match scores inside the real and the synthetic set",
+    ];
     let samples = vec![
         sample("different real fingers", REAL, real),
         sample("synthetic prints", SYNTHETIC, synthetic),
     ];
-    Some(Figure {
-        id: "variety-scores".into(),
-        caption: "Match scores inside each set.".into(),
-        alt: "Histograms of match scores inside the real and the synthetic set".into(),
-        picture: Picture::Plot(Plot::Histograms(Histograms {
-            x: Axis::new("match score"),
-            edges,
-            samples: samples.into_iter().filter(|s| !s.values.is_empty()).collect(),
-            marks: threshold_mark(variety),
-        })),
-    })
+    histogram::figure(words, "match score", samples, threshold_mark(variety), None)
 }
 
 fn threshold_mark(variety: &Variety) -> Vec<Mark> {
@@ -188,24 +176,17 @@ fn best(privacy: &Privacy) -> Table {
 
 fn best_figure(privacy: &Privacy, evaluation: &Evaluation) -> Option<Figure> {
     let values = |of: fn(&Match) -> f64| privacy.matches.iter().map(of).collect::<Vec<f64>>();
-    let (train, held_out) = (values(|m| m.train.1), values(|m| m.held_out.1));
-    let edges = edges(&[train.clone(), held_out.clone()].concat())?;
-    let sample = |name: &str, style, values| Sample { name: name.into(), style, values };
-    Some(Figure {
-        id: "privacy-best".into(),
-        caption: "Best match of each synthetic print. Without a leak the two outlines agree."
-            .into(),
-        alt: "Histograms of the best match among training and among held-out prints".into(),
-        picture: Picture::Plot(Plot::Histograms(Histograms {
-            x: Axis::new("best match score"),
-            edges,
-            samples: vec![
-                sample("training prints", CONTROLS, train),
-                sample("held-out prints", CONTROLS + 1, held_out),
-            ],
-            marks: evaluation.variety.get().map(threshold_mark).unwrap_or_default(),
-        })),
-    })
+    let words = [
+        "privacy-best",
+        "Best match of each synthetic print. Without a leak the two outlines agree.",
+        "Histograms of the best match among training and among held-out prints",
+    ];
+    let samples = vec![
+        sample("training prints", CONTROLS, &values(|m| m.train.1)),
+        sample("held-out prints", CONTROLS + 1, &values(|m| m.held_out.1)),
+    ];
+    let marks = evaluation.variety.get().map(threshold_mark).unwrap_or_default();
+    histogram::figure(words, "best match score", samples, marks, None)
 }
 
 /// The synthetic prints that match a training print best, which is where a leak would show.

@@ -1,20 +1,19 @@
 //! Ridge science: spectrum, traits, classes.
 
-use super::cells::{nth, p_value};
+use super::cells::{p_value, together};
+use super::histogram::{self, sample};
 use super::{CONTROLS, REAL, SYNTHETIC, maps};
 use crate::data::procedural::HenryClass;
 use crate::evaluate::compare::{Distributions, QUANTILES};
 use crate::evaluate::evaluation::{Evaluation, Material};
 use crate::evaluate::measure::Trait;
 use crate::evaluate::report::{
-    Axis, Bars, Block, Cell, Column, Figure, Histograms, Lines, Picture, Plot, Sample, Section,
-    Series, Shares, Table,
+    Axis, Bars, Block, Cell, Column, Figure, Lines, Picture, Plot, Section, Series, Shares, Table,
 };
+use crate::evaluate::stats::scalar::quantiles;
 
 /// The smallest share of the variance that is drawn.
 const LEAST_SHARE: f64 = 1e-9;
-/// Bins of a histogram.
-const BINS: usize = 40;
 
 pub fn spectrum(material: &Material) -> Section {
     let series =
@@ -52,7 +51,7 @@ pub fn spectrum(material: &Material) -> Section {
 pub fn section(evaluation: &Evaluation, material: &Material) -> Section {
     let caption = "Traits of single prints: 10th, 50th and 90th percentile, and how far the distributions are apart.";
     let traits = &evaluation.comparison.traits;
-    let rows = traits.iter().map(|found| (found.quantity.name(), &found.found));
+    let rows = traits.iter().map(|found| (found.quantity.name(), 2, &found.found));
     let mut blocks = vec![Block::Table(distributions(caption.into(), rows))];
     for quantity in [Trait::RidgePeriod, Trait::Coherence, Trait::Clarity, Trait::Ink] {
         blocks.extend(histogram(quantity, material).map(Block::Figure));
@@ -70,21 +69,19 @@ pub fn section(evaluation: &Evaluation, material: &Material) -> Section {
     }
 }
 
-/// Distributions of numbers of single prints, a row each.
+/// Distributions of numbers of single prints, a row each, with so many digits.
 pub fn distributions<'a>(
     caption: String,
-    found: impl Iterator<Item = (&'a str, &'a Distributions)>,
+    found: impl Iterator<Item = (&'a str, usize, &'a Distributions)>,
 ) -> Table {
     let mut columns = vec![Column::left("of a print")];
-    for set in ["real", "synthetic"] {
-        columns.extend(QUANTILES.map(|q| Column::right(format!("{set} p{:.0}", 100.0 * q))));
-    }
-    columns.extend(["distance", "p", "measurable"].map(Column::right));
-    let row = |(name, found): (&str, &Distributions)| {
+    columns.extend(
+        [&quantile_names("real"), &quantile_names("synthetic"), "distance", "p", "measurable"]
+            .map(Column::right),
+    );
+    let row = |(name, digits, found): (&str, usize, &Distributions)| {
         let mut cells = vec![Cell::text(name)];
-        for set in [&found.real, &found.other] {
-            cells.extend((0..QUANTILES.len()).map(|at| nth(set, at, 2)));
-        }
+        cells.extend([together(&found.real, digits), together(&found.other, digits)]);
         match found.distance.get() {
             Ok(comparison) => {
                 cells.extend([Cell::number(comparison.distance, 3), p_value(comparison.p_value)]);
@@ -98,34 +95,32 @@ pub fn distributions<'a>(
     Table { caption, columns, rows: found.map(row).collect() }
 }
 
-fn histogram(quantity: Trait, material: &Material) -> Option<Figure> {
-    let sets = [("real", REAL, &material.real), ("synthetic", SYNTHETIC, &material.synthetic)];
-    let samples: Vec<Sample> = sets
-        .into_iter()
-        .map(|(name, style, set)| Sample { name: name.into(), style, values: set.values(quantity) })
-        .filter(|sample| !sample.values.is_empty())
-        .collect();
-    let edges = edges(&samples.iter().flat_map(|s| s.values.clone()).collect::<Vec<f64>>())?;
-    let name = quantity.name();
-    Some(Figure {
-        id: format!("trait-{}", name.split(',').next().unwrap_or(name).replace(' ', "-")),
-        caption: format!("Distribution of the {name}."),
-        alt: format!("Histograms of the {name} of real and synthetic prints"),
-        picture: Picture::Plot(Plot::Histograms(Histograms {
-            x: Axis::new(name),
-            edges,
-            samples,
-            marks: vec![],
-        })),
-    })
+/// The head of a column of [`together`] at the quantiles.
+pub fn quantile_names(of: &str) -> String {
+    let names = QUANTILES.map(|q| format!("p{:.0}", 100.0 * q));
+    format!("{of} {}", names.join(" / "))
 }
 
-/// Equal bins from the smallest to the largest value; none for values that are all the same.
-pub fn edges(values: &[f64]) -> Option<Vec<f64>> {
-    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
-    let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let edge = |i: usize| low + (high - low) * i as f64 / BINS as f64;
-    (low < high).then(|| (0..=BINS).map(edge).collect())
+fn histogram(quantity: Trait, material: &Material) -> Option<Figure> {
+    let name = quantity.name();
+    let id = format!("trait-{}", name.split(',').next().unwrap_or(name).replace(' ', "-"));
+    let caption = format!("Distribution of the {name}.");
+    let alt = format!("Histograms of the {name} of real and synthetic prints");
+    let samples = vec![
+        sample("real", REAL, &material.real.values(quantity)),
+        sample("synthetic", SYNTHETIC, &material.synthetic.values(quantity)),
+    ];
+    let range = usual(&samples.iter().flat_map(|s| s.values.clone()).collect::<Vec<f64>>());
+    histogram::figure([&id, &caption, &alt], name, samples, vec![], range)
+}
+
+/// Where nearly all values lie, if a few far ones would make the picture mostly empty.
+fn usual(values: &[f64]) -> Option<(f64, f64)> {
+    let found = quantiles(values, &[0.0, 0.005, 0.995, 1.0]).ok()?;
+    let [least, low, high, most] = found[..] else { return None };
+    let width = high - low;
+    let ends = ((low - 0.1 * width).max(least), (high + 0.1 * width).min(most));
+    (width > 0.0 && most - least > 2.0 * (ends.1 - ends.0)).then_some(ends)
 }
 
 pub fn classes(evaluation: &Evaluation) -> Section {

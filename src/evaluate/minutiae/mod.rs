@@ -30,6 +30,7 @@ pub use bozorth::match_score;
 pub use extract::extract;
 pub use points::{Kind, Minutia, Minutiae};
 
+use super::controls::Controls;
 use super::outcome::Outcome;
 use super::prints::Prints;
 use crate::data::Reporter;
@@ -40,22 +41,22 @@ pub const MISSING: &str = "minutiae and match scores are left out: this program 
      NIST's algorithms; build it with `cargo build --release --features nbis` (needs a C compiler, \
      about 4 minutes longer)";
 
-/// Finds and compares the minutiae of two sets, or says how to get a program that can. `period` is the ridge
+/// Finds and compares the minutiae of real and synthetic prints, or says how to get a program that can. `period` is the ridge
 /// period of the real prints in pixels, or why it is not known.
 ///
 /// # Errors
 /// [`Error::Data`](crate::Error::Data) if the library refuses a print.
 #[cfg_attr(not(feature = "nbis"), expect(unused_variables, reason = "nothing can be looked for"))]
 pub fn judge(
-    real: &Prints,
-    synthetic: &Prints,
+    sets: [&Prints; 2],
+    controls: &Controls,
     period: std::result::Result<f64, String>,
     seed: u64,
     reporter: &mut dyn Reporter,
 ) -> Result<Outcome<judge::Figures>> {
     #[cfg(feature = "nbis")]
     return match period {
-        Ok(period) => sets::judge(real, synthetic, period, seed, reporter),
+        Ok(period) => sets::judge(sets, controls, period, seed, reporter),
         Err(reason) => Ok(Outcome::missing(reason)),
     };
     #[cfg(not(feature = "nbis"))]

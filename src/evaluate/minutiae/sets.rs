@@ -5,10 +5,11 @@ use super::points::Minutiae;
 use super::{extract, prepare};
 use crate::data::Reporter;
 use crate::error::Result;
+use crate::evaluate::controls::Controls;
 use crate::evaluate::matching::Pair;
 use crate::evaluate::outcome::Outcome;
 use crate::evaluate::prints::{Draw, Prints, choose};
-use crate::evaluate::{controls, variety};
+use crate::evaluate::variety;
 use rayon::prelude::*;
 
 /// Prints of each set in which minutiae are looked for: 16 ms each.
@@ -21,14 +22,14 @@ const PAIRS: usize = 10_000;
 /// Prints between two reports of progress.
 const CHUNK: usize = 64;
 
-/// Finds and compares minutiae. `period` is the ridge period of the real prints in pixels: both sets are
+/// Finds and compares minutiae of real and synthetic prints. `period` is the ridge period of the real prints in pixels: both sets are
 /// enlarged until it is what MINDTCT is tuned to.
 ///
 /// # Errors
 /// [`Error::Data`](crate::Error::Data) if the library refuses a print.
 pub fn judge(
-    real: &Prints,
-    synthetic: &Prints,
+    [real, synthetic]: [&Prints; 2],
+    controls: &Controls,
     period: f64,
     seed: u64,
     reporter: &mut dyn Reporter,
@@ -43,7 +44,7 @@ pub fn judge(
     for (set, name) in sets.iter().zip(["real", "synthetic"]) {
         found.push(minutiae_of(set, scale, name, reporter)?);
     }
-    let controls = against_controls(real, &found[1], scale, seed, reporter)?;
+    let controls = against_controls(controls, &found[1], scale, reporter)?;
     let pairs = sets.each_ref().map(|set| pairs_of(set, seed));
     let found = [found[0].as_slice(), found[1].as_slice()];
     let pairs = [pairs[0].as_slice(), pairs[1].as_slice()];
@@ -75,29 +76,22 @@ fn pairs_of(prints: &Prints, seed: u64) -> Vec<Pair> {
     variety::different(&prints.subset(&first), PAIRS, seed)
 }
 
-/// One half of the real prints against the other half, the synthetic ones and the controls.
+/// One half of the real prints against the other half, the synthetic ones and the controls; some of each.
 fn against_controls(
-    real: &Prints,
+    controls: &Controls,
     synthetic: &[Minutiae],
     scale: f64,
-    seed: u64,
     reporter: &mut dyn Reporter,
 ) -> Result<Vec<Control>> {
-    let [half, other] = real.halves(seed).map(|half| half.sample(CONTROL, seed));
-    let count = half.len();
+    let some: Vec<usize> = (0..controls.half.len().min(CONTROL)).collect();
+    let half = controls.half.subset(&some);
     let half = minutiae_of(&half, scale, "one half of the real", reporter)?;
-    let sets = [
-        ("real, the other half", other.clone()),
-        ("procedural prints", controls::procedural(count.max(1), real.size, seed, reporter)?),
-        ("real, blurred", controls::blurred(&other)?),
-        ("white noise", controls::noise(count, real.size, seed)?),
-    ];
     let mut compared = Vec::new();
-    for (name, prints) in sets {
-        let found = minutiae_of(&prints, scale, name, reporter)?;
+    for (name, prints) in &controls.sets {
+        let found = minutiae_of(&prints.subset(&some), scale, name, reporter)?;
         compared.push(Control::new(name, &half, &found)?);
     }
-    let own = &synthetic[..synthetic.len().min(count)];
+    let own = &synthetic[..synthetic.len().min(some.len())];
     compared.insert(1, Control::new("synthetic", &half, own)?);
     Ok(compared)
 }
