@@ -9,23 +9,16 @@ use crate::evaluate::ridges::{OrientationField, PeriodMap, Print};
 use image::{DynamicImage, GrayImage, Rgb, RgbImage};
 
 /// Prints of each set whose maps are shown.
-const SHOWN: usize = 4;
+const SHOWN: usize = 3;
 /// Ridge periods of the lightest and of the darkest shade, in pixels of a print of 96.
 const PERIODS: (f64, f64) = (2.0, 6.0);
 /// Where there is nothing to measure.
 const GROUND: Rgb<u8> = Rgb([255, 255, 255]);
 
-/// Maps of some prints of both sets, a real one beside a synthetic one; nothing without prints.
+/// Maps of some prints of both sets; nothing without prints.
 pub fn figure(material: &Material) -> Option<Figure> {
-    let real = some(&material.sets.real).map(|image| maps(image, "real"));
-    let fake = some(&material.sets.fake).map(|image| maps(image, "synthetic"));
-    let rows: Vec<Pair> = real
-        .zip(fake)
-        .map(|([first, coherence, period], fake)| Pair {
-            first,
-            others: [vec![coherence, period], fake.to_vec()].concat(),
-        })
-        .collect();
+    let sets = [(&material.sets.real, "real"), (&material.sets.fake, "synthetic")];
+    let rows: Vec<Pair> = sets.into_iter().flat_map(|(set, name)| rows(set, name)).collect();
     let scale = f64::from(material.sets.real.size) / 96.0;
     (!rows.is_empty()).then(|| Figure {
         id: "ridge-maps".into(),
@@ -35,19 +28,18 @@ pub fn figure(material: &Material) -> Option<Figure> {
             PERIODS.0 * scale,
             PERIODS.1 * scale
         ),
-        alt: "Rows of pictures: a real print with maps of its orientation coherence and ridge period, then a synthetic \
-              one with its maps"
-            .into(),
+        alt: "Rows of pictures: a print, a map of its orientation coherence, a map of its ridge period".into(),
         picture: Picture::Pairs(rows),
     })
 }
 
-fn some(set: &Prints) -> impl Iterator<Item = GrayImage> {
-    choose(set.len(), SHOWN, 0, Draw::Sample).into_iter().map(|index| set.image(index))
+fn rows(set: &Prints, name: &str) -> impl Iterator<Item = Pair> {
+    let shown = choose(set.len(), SHOWN, 0, Draw::Sample);
+    shown.into_iter().map(move |index| row(set.image(index), name))
 }
 
 /// A print, its coherence and its ridge period.
-fn maps(image: GrayImage, name: &str) -> [Thumb; 3] {
+fn row(image: GrayImage, name: &str) -> Pair {
     let print = Print::new(&image);
     let field = OrientationField::new(&print);
     let periods = PeriodMap::new(&print, &field);
@@ -73,9 +65,11 @@ fn maps(image: GrayImage, name: &str) -> [Thumb; 3] {
         label: label.into(),
         score: value.map(|value| Cell::number(value, digits)),
     };
-    [
-        thumb(image, name, None),
-        map(coherence, "coherence", field.mean_coherence(&print), 2),
-        map(period, "period, px", periods.median(), 2),
-    ]
+    Pair {
+        first: thumb(image, name, None),
+        others: vec![
+            map(coherence, "coherence", field.mean_coherence(&print), 2),
+            map(period, "period, px", periods.median(), 2),
+        ],
+    }
 }
