@@ -154,19 +154,25 @@ impl Dataset {
         indices.filter_map(subject).collect::<BTreeSet<u32>>().len()
     }
 
+    /// What it holds, such as "6,000 prints of 600 subjects from SOCOFing".
+    pub fn contents(&self) -> String {
+        let subjects = self.subjects(0..self.count);
+        let count = thousands(self.count);
+        if subjects > 0 {
+            format!("{count} prints of {} subjects from {}", thousands(subjects), self.label)
+        } else {
+            format!("{count} images from {}", self.label)
+        }
+    }
+
     /// One line, such as "6,000 prints of 600 subjects from SOCOFing, 540 subjects for training".
     pub fn describe(&self) -> String {
-        let subjects = self.subjects(0..self.count);
         let trained = self.subjects(self.train.iter().map(|&index| index as usize));
-        let (count, train) = (thousands(self.count), thousands(self.train.len()));
-        let mut line = if subjects > 0 {
-            let (subjects, trained) = (thousands(subjects), thousands(trained));
-            format!(
-                "{count} prints of {subjects} subjects from {}, {trained} subjects for training",
-                self.label
-            )
+        let mut line = self.contents();
+        line += &if trained > 0 {
+            format!(", {} subjects for training", thousands(trained))
         } else {
-            format!("{count} images from {}, {train} for training", self.label)
+            format!(", {} for training", thousands(self.train.len()))
         };
         for (number, what) in [
             (self.copies(), "copies of others"),

@@ -97,7 +97,7 @@ pub fn load(sources: &Sources, reporter: &mut dyn Reporter) -> Result<Sets> {
         Fake::Files(path) => {
             let config = DataConfig { source: Some(path), ..files_config(sources, size) };
             let set = data::load(&config, reporter)?;
-            (gray(&set, size, 0..set.count)?, set.describe())
+            (gray(&set, size, 0..set.count)?, described(&set))
         }
         Fake::Weights(weights) => {
             let (path, file, source) = *weights;
@@ -175,7 +175,7 @@ fn load_real(
         let set = data::load(&config, reporter)?;
         return Ok(Real {
             prints: gray(&set, size, 0..set.count)?,
-            label: set.describe(),
+            label: described(&set),
             shape: common_shape(source)?,
             split: Err(
                 "nothing says which subjects the prints were trained on; give the run they \
@@ -218,6 +218,14 @@ fn files_config(sources: &Sources, size: u32) -> DataConfig {
         seed: sources.seed,
         at_most: Some(sources.count),
         ..DataConfig::default()
+    }
+}
+
+/// A folder or zip in words: nothing of it is trained on here.
+fn described(set: &Dataset) -> String {
+    match set.skipped.len() {
+        0 => set.contents(),
+        bad => format!("{}; {bad} unusable files left out", set.contents()),
     }
 }
 

@@ -103,11 +103,16 @@ fn report(place: &Place, folder: &str) -> serde_json::Value {
 #[test]
 fn of_a_large_folder_only_a_sample_is_read() {
     let place = Place::new();
-    evaluate(&place, "--real images --fake images --count 11 --out report");
-    let report = report(&place, "report");
-    let source = report["real"]["source"].as_str().unwrap();
-    assert!(source.contains("11 of ") && source.contains("drawn by the seed"), "{source}");
-    assert_eq!(report["comparison"]["prints"], serde_json::json!([11, 11]));
+    evaluate(&place, "--real images --fake images --count 11 --out some");
+    let some = report(&place, "some");
+    let source = some["real"]["source"].as_str().unwrap();
+    assert!(source.contains("11 of 48 files, drawn by the seed"), "{source}");
+    assert_eq!(some["comparison"]["prints"], serde_json::json!([11, 11]));
+
+    std::fs::write(place.path("images/damaged.png"), "no image").unwrap();
+    evaluate(&place, "--real images --fake images --out all");
+    let source = report(&place, "all")["real"]["source"].as_str().unwrap().to_owned();
+    assert!(source.ends_with("; 1 unusable files left out"), "{source}");
 }
 
 /// What the program was built without is named in the report, with the way to get it.
