@@ -23,7 +23,7 @@ pub struct Choice {
 /// The figures of a network, each beside what it was computed from.
 #[derive(Clone, Debug, Serialize)]
 pub struct Figures {
-    /// File name, checksum, preparation: [`Network::describe`](super::Network::describe).
+    /// File name, checksum, preparation: `Network::describe`.
     pub network: String,
     /// The whole sets, then one half of the real prints against the other half and as many synthetic ones.
     pub rows: Vec<Row>,

@@ -8,10 +8,10 @@
 //!
 //! | file | step |
 //! |---|---|
-//! | [`web`] | edges between the minutiae of one print: length and angles that no turn changes |
-//! | [`pairs`] | edges of the two prints that fit each other |
-//! | [`grow`] | pairs that share minutiae, joined into groups |
-//! | [`group`] | groups that fit each other, summed up into the score |
+//! | `web` | edges between the minutiae of one print: length and angles that no turn changes |
+//! | `pairs` | edges of the two prints that fit each other |
+//! | `grow` | pairs that share minutiae, joined into groups |
+//! | `group` | groups that fit each other, summed up into the score |
 //!
 //! Scores: two prints of different fingers score 9 at the median and rarely above 40; NIST takes 40
 //! and more for a match. A print against itself scores a hundred or more.
