@@ -113,12 +113,14 @@ impl Preset {
                 batch_size: Some(64),
                 ..RawConfig::default()
             },
+            // With batches of 32, D has won for good after 400 steps and G draws one texture
+            // (docs/runs.md); with 16, prints form.
             Self::Px128 => RawConfig {
                 image_size: Some(128),
                 channels: Some(1),
                 ngf: Some(32),
                 ndf: Some(32),
-                batch_size: Some(32),
+                batch_size: Some(16),
                 ..RawConfig::default()
             },
         };
