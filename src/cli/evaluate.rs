@@ -68,8 +68,8 @@ pub struct Args {
     #[arg(long, value_name = "HOW", default_value = "pytorch-fid", requires = "inception")]
     inception_preparation: Preparation,
 
-    /// Match every pair, not a sample inside the sets and those that look alike between them: at 96 pixels
-    /// 5,000 prints take a quarter of an hour on two cores
+    /// Match every pair, not a sample inside the sets and those that look alike between them: of 5,000 prints
+    /// at 96 pixels half an hour on two cores, by calculation
     #[arg(long)]
     all_pairs: bool,
 
