@@ -13,6 +13,7 @@ use crate::evaluate::report::{
     Axis, Block, Cell, Column, Figure, Lines, Pair, Picture, Plot, Section, Series, Table, Thumb,
 };
 use crate::evaluate::stats::scalar::Comparison;
+use crate::evaluate::variety;
 use image::{DynamicImage, RgbImage};
 
 /// Side of a cell of the map of minutiae, in pixels.
@@ -152,7 +153,7 @@ fn scores(figures: &Figures) -> Table {
     columns.push(Column::right(format!("{NIST_MATCH} or more, %")));
     let row = |name: &str, set: usize, quantiles| {
         let mut cells = vec![Cell::text(name), Cell::count(scores.pairs[set])];
-        cells.extend((0..3).map(|at| nth(quantiles, at, 0)));
+        cells.extend((0..variety::QUANTILES.len()).map(|at| nth(quantiles, at, 0)));
         cells.push(interval(&percent(&scores.matches[set]), 2));
         cells
     };

@@ -12,7 +12,7 @@ use crate::evaluate::stats::Interval;
 use crate::evaluate::stats::bootstrap::{Resampling, share_of_pairs};
 use crate::evaluate::stats::counts::{self, Distance, permutation_test, shares};
 use crate::evaluate::stats::scalar::{self, quantiles, wasserstein};
-use crate::evaluate::variety::ROUNDS;
+use crate::evaluate::variety;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -20,8 +20,6 @@ use serde::Serialize;
 pub const CELLS: usize = 8;
 /// The score from which NIST's guide calls two prints a match.
 pub const NIST_MATCH: u32 = 40;
-/// The quantiles of the scores that are printed.
-pub const SCORE_QUANTILES: [f64; 3] = [0.5, 0.99, 1.0];
 /// Pairs between two reports of progress.
 const CHUNK: usize = 512;
 
@@ -105,7 +103,7 @@ pub struct QuantityComparison {
 pub struct Scores {
     /// Pairs of different real fingers, and of synthetic prints.
     pub pairs: [usize; 2],
-    /// Scores at [`SCORE_QUANTILES`].
+    /// Scores at [`variety::QUANTILES`].
     pub real: Outcome<Vec<f64>>,
     pub synthetic: Outcome<Vec<f64>>,
     /// Share of the pairs that score [`NIST_MATCH`] or more.
@@ -223,7 +221,7 @@ impl Scores {
             reporter.progress(&what, pairs.len(), pairs.len());
         }
         let [real, synthetic] = &scores;
-        let resampling = Resampling { rounds: ROUNDS, seed };
+        let resampling = Resampling { rounds: variety::ROUNDS, seed };
         let above = |scores: &[f64], pairs: &[Pair]| -> Result<Outcome<Interval>> {
             let hits: Vec<bool> =
                 scores.iter().map(|&score| score >= f64::from(NIST_MATCH)).collect();
@@ -231,8 +229,8 @@ impl Scores {
         };
         Ok(Self {
             pairs: pairs.map(<[Pair]>::len),
-            real: Outcome::of(quantiles(real, &SCORE_QUANTILES))?,
-            synthetic: Outcome::of(quantiles(synthetic, &SCORE_QUANTILES))?,
+            real: Outcome::of(quantiles(real, &variety::QUANTILES))?,
+            synthetic: Outcome::of(quantiles(synthetic, &variety::QUANTILES))?,
             matches: [above(real, pairs[0])?, above(synthetic, pairs[1])?],
         })
     }
